@@ -1,0 +1,5 @@
+//! The operator's listener: metrics, health and the admin API.
+
+mod settings;
+
+pub use settings::{Readiness, Settings};

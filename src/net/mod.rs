@@ -1,0 +1,5 @@
+//! The wire under the three listeners: addresses, sockets, the accept loop, and HTTP answers that all of them give.
+
+mod address;
+
+pub use address::{Address, AddressError};
