@@ -11,7 +11,7 @@ use arc_swap::access::{DynAccess, DynGuard};
 /// A view of one part of the current snapshot.
 pub struct Live<T>(Arc<dyn DynAccess<T> + Send + Sync>);
 
-impl<T> Live<T> {
+impl<T: 'static> Live<T> {
     /// A view through `access`, such as a projection of the application's snapshot.
     pub fn new(access: impl DynAccess<T> + Send + Sync + 'static) -> Self {
         Self(Arc::new(access))
