@@ -13,7 +13,7 @@ mod problem;
 mod schema;
 mod section;
 mod source;
-
+mod watch;
 mod written;
 mod yaml;
 
@@ -28,6 +28,7 @@ pub use self::problem::{Position, Problem};
 pub use self::schema::SCHEMA;
 pub use self::section::{Drain, LogKind, Shards, TopicRule};
 pub use self::source::{Source, Watched};
+pub use self::watch::Watcher;
 
 use self::check::Check;
 use self::marks::Marks;
@@ -152,17 +153,16 @@ fn parse(
     let mut tree = match yaml::parse(text) {
         Ok(tree) => tree,
         Err((position, message)) => {
+            // What is told without a place, such as a second document, is among what the marks refuse.
+            let position = position.or_else(|| Marks::read(text).1.first().map(|(_, position, _)| *position));
             return Err(Rejected { problems: vec![reject(position, message)], watched });
         }
     };
     let (marks, refusals) = Marks::read(text);
     let mut check = Check::new(&file, &marks);
-    check.problems.extend(refusals.into_iter().map(|(key, position, message)| Problem {
-        file: file.clone(),
-        position: Some(position),
-        key,
-        message,
-    }));
+    let refused =
+        |(key, position, message)| Problem { file: file.clone(), position: Some(position), key, message };
+    check.problems.extend(refusals.into_iter().map(refused));
     schema::drop_empty(&mut tree);
     for Miss { path, about, message } in schema::validate(&mut tree) {
         match about {
