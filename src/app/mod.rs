@@ -7,6 +7,11 @@ use crate::config::Source;
 /// Runs until the process is told to end.
 #[must_use]
 pub fn serve(source: &Source) -> ExitCode {
-    let _ = source;
-    ExitCode::FAILURE
+    match crate::config::load(source) {
+        Ok(_) => ExitCode::FAILURE,
+        Err(rejected) => {
+            tracing::error!("{rejected}");
+            ExitCode::from(crate::config::Rejected::EXIT_CODE)
+        }
+    }
 }

@@ -68,9 +68,9 @@ impl Watcher {
             }
         });
         let notifier = notifier.inspect_err(|error| unnoticed(Path::new("."), error)).ok();
-        let mut watcher = Self { seen: watched, hints, notifier, folders: BTreeSet::new(), times };
-        watcher.watch_folders();
-        watcher
+        let mut this = Self { seen: watched, hints, notifier, folders: BTreeSet::new(), times };
+        this.watch_folders();
+        this
     }
 
     /// Goes on from what was loaded just now, well or not.
