@@ -13,3 +13,4 @@ pub mod live;
 pub mod log;
 pub mod net;
 pub mod secret;
+pub mod sse;
