@@ -4,6 +4,9 @@
 //! parts and says who may import whom.
 
 pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod edge;
 pub mod event;
 pub mod fanout;
