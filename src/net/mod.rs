@@ -10,6 +10,7 @@ mod conn;
 mod control;
 mod fds;
 mod head;
+pub mod http;
 mod listener;
 mod refusal;
 mod service;
