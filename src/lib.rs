@@ -16,3 +16,4 @@ pub mod live;
 pub mod log;
 pub mod net;
 pub mod secret;
+pub mod sse;

@@ -1,0 +1,1 @@
+//! Over real sockets, where resets and writes can be seen.
