@@ -1,9 +1,7 @@
-//! The `sidestream` program.
+//! The `sidestream` binary: everything is in the library.
+
 use std::process::ExitCode;
+
 fn main() -> ExitCode {
-    let source = std::env::args()
-        .nth(1)
-        .map_or(sidestream::config::Source::Defaults, |p| sidestream::config::Source::File(p.into()));
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    sidestream::app::serve(&source)
+    sidestream::cli::run()
 }

@@ -13,7 +13,7 @@ mod problem;
 mod schema;
 mod section;
 mod source;
-
+mod watch;
 mod written;
 mod yaml;
 
@@ -24,10 +24,11 @@ use std::fmt;
 use crate::net::Address;
 
 pub use self::diff::{Change, Effect, diff};
-pub use self::problem::{Position, Problem};
+pub use self::problem::{OneLine, Position, Problem};
 pub use self::schema::SCHEMA;
 pub use self::section::{Drain, LogKind, Shards, TopicRule};
 pub use self::source::{Source, Watched};
+pub use self::watch::Watcher;
 
 use self::check::Check;
 use self::marks::Marks;
@@ -94,6 +95,11 @@ pub struct Rejected {
     pub watched: Watched,
 }
 
+impl Rejected {
+    /// The exit code of a process that ends for it: `EX_CONFIG` of sysexits.h.
+    pub const EXIT_CODE: u8 = 78;
+}
+
 /// One problem a line.
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,6 +118,41 @@ impl std::error::Error for Rejected {}
 /// # Errors
 /// [`Rejected`] with every problem.
 pub fn load(source: &Source) -> Result<Loaded, Rejected> {
+    read(source).into_result()
+}
+
+/// Where a server that was started with `source` has its admin listener, as far as can be told: what is wrong elsewhere
+/// in the file does not matter, as it does not to the server while it runs.
+#[must_use]
+pub fn admin_address(source: &Source) -> Address {
+    read(source).config.unwrap_or_default().listen.admin
+}
+
+/// What came of reading a configuration. With problems, `config` is what the rest amounts to; none when nothing was left.
+struct Outcome {
+    config: Option<Config>,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    watched: Watched,
+}
+
+impl Outcome {
+    /// The file as a whole is of no use.
+    fn unusable(source: &Source, position: Option<Position>, message: String, watched: Watched) -> Self {
+        let problem = Problem { file: source.name(), position, key: String::new(), message };
+        Self { config: None, problems: vec![problem], warnings: Vec::new(), watched }
+    }
+
+    fn into_result(self) -> Result<Loaded, Rejected> {
+        let Self { config, problems, warnings, watched } = self;
+        match config {
+            Some(config) if problems.is_empty() => Ok(Loaded { config, warnings, watched }),
+            _ => Err(Rejected { problems, watched }),
+        }
+    }
+}
+
+fn read(source: &Source) -> Outcome {
     let mut watched = Watched::default();
     let text = match source {
         Source::Defaults => Vec::new(),
@@ -120,49 +161,51 @@ pub fn load(source: &Source) -> Result<Loaded, Rejected> {
             match source::read_bounded(path, source::FILE_BYTES) {
                 Ok(text) => text,
                 Err(why) => {
-                    let message = format!("it cannot be read: {why}");
-                    let problem =
-                        Problem { file: source.name(), position: None, key: String::new(), message };
-                    return Err(Rejected { problems: vec![problem], watched });
+                    return Outcome::unusable(source, None, format!("it cannot be read: {why}"), watched);
                 }
             }
         }
     };
-    let variable = |name: &str| std::env::var_os(name);
-    parse(source, &text, &variable, watched)
+    parse(source, &text, &|name| std::env::var_os(name), watched)
 }
 
-/// [`load`] on text that has been read, with its own environment.
+/// Parses text that has been read, with an environment of its own.
 fn parse(
     source: &Source,
     text: &[u8],
     variable: &dyn Fn(&str) -> Option<OsString>,
+    watched: Watched,
+) -> Outcome {
+    let text = match decode(text) {
+        Ok(text) => text,
+        Err((position, message)) => return Outcome::unusable(source, Some(position), message, watched),
+    };
+    match yaml::parse(text) {
+        Ok(tree) => convert(source, text, tree, variable, watched),
+        Err((position, message)) => {
+            // What is told without a place, such as a second document, is among what the marks refuse.
+            let position = position.or_else(|| Marks::read(text).1.first().map(|(_, position, _)| *position));
+            Outcome::unusable(source, position, message, watched)
+        }
+    }
+}
+
+/// From a tree of values to a configuration.
+fn convert(
+    source: &Source,
+    text: &str,
+    mut tree: serde_json::Value,
+    variable: &dyn Fn(&str) -> Option<OsString>,
     mut watched: Watched,
-) -> Result<Loaded, Rejected> {
+) -> Outcome {
     let file = source.name();
     let folder = source.folder();
     let environment = Environment { variable, folder: &folder };
-    let reject = |position, message| Problem { file: file.clone(), position, key: String::new(), message };
-    let text = match decode(text) {
-        Ok(text) => text,
-        Err((position, message)) => {
-            return Err(Rejected { problems: vec![reject(Some(position), message)], watched });
-        }
-    };
-    let mut tree = match yaml::parse(text) {
-        Ok(tree) => tree,
-        Err((position, message)) => {
-            return Err(Rejected { problems: vec![reject(position, message)], watched });
-        }
-    };
     let (marks, refusals) = Marks::read(text);
     let mut check = Check::new(&file, &marks);
-    check.problems.extend(refusals.into_iter().map(|(key, position, message)| Problem {
-        file: file.clone(),
-        position: Some(position),
-        key,
-        message,
-    }));
+    let refused =
+        |(key, position, message)| Problem { file: file.clone(), position: Some(position), key, message };
+    check.problems.extend(refusals.into_iter().map(refused));
     schema::drop_empty(&mut tree);
     for Miss { path, about, message } in schema::validate(&mut tree) {
         match about {
@@ -182,11 +225,7 @@ fn parse(
     let Check { mut problems, mut warnings, .. } = check;
     problem::sort(&mut problems);
     problem::sort(&mut warnings);
-    if problems.is_empty() {
-        Ok(Loaded { config, warnings, watched })
-    } else {
-        Err(Rejected { problems, watched })
-    }
+    Outcome { config: Some(config), problems, warnings, watched }
 }
 
 /// The text without a byte order mark.
@@ -204,7 +243,7 @@ fn decode(bytes: &[u8]) -> Result<&str, (Position, String)> {
 impl Default for Config {
     fn default() -> Self {
         let parsed = parse(&Source::Defaults, b"", &|_| None, Watched::default());
-        parsed.expect("the defaults are good, as their test shows").config
+        parsed.into_result().expect("the defaults are good, as their test shows").config
     }
 }
 
@@ -218,7 +257,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Loaded, Rejected> {
         let variable = |name: &str| (name == "ADMIN_TOKEN").then(|| OsString::from("hush"));
-        parse(&Source::File("t.yaml".into()), text.as_bytes(), &variable, Watched::default())
+        parse(&Source::File("t.yaml".into()), text.as_bytes(), &variable, Watched::default()).into_result()
     }
 
     fn lines(text: &str) -> Vec<String> {
@@ -304,9 +343,10 @@ mod tests {
     #[test]
     fn text_that_is_no_text() {
         let source = Source::File("t.yaml".into());
-        let rejected = parse(&source, b"edge:\n  \xff", &|_| None, Watched::default()).unwrap_err();
+        let rejected =
+            parse(&source, b"edge:\n  \xff", &|_| None, Watched::default()).into_result().unwrap_err();
         assert_eq!(rejected.to_string(), "t.yaml:2:3: not UTF-8; expected YAML in UTF-8");
-        assert!(parse(&source, b"\xef\xbb\xbfedge:\n", &|_| None, Watched::default()).is_ok());
+        assert!(parse(&source, b"\xef\xbb\xbfedge:\n", &|_| None, Watched::default()).into_result().is_ok());
     }
 
     #[test]
@@ -333,7 +373,10 @@ mod tests {
     fn a_secret_whose_content_changes_is_a_change() {
         let text = b"admin: { token: { env: T } }";
         let with = |token: &'static str| {
-            parse(&Source::Defaults, text, &|_| Some(token.into()), Watched::default()).unwrap().config
+            parse(&Source::Defaults, text, &|_| Some(token.into()), Watched::default())
+                .into_result()
+                .unwrap()
+                .config
         };
         let changes = diff(&with("one"), &with("two"));
         assert_eq!(changes.len(), 1);
@@ -357,7 +400,7 @@ mod tests {
                 0..40,
             )
         ) {
-            let rejected = parse(&Source::Defaults, parts.concat().as_bytes(), &|_| None, Watched::default());
+            let rejected = parse(&Source::Defaults, parts.concat().as_bytes(), &|_| None, Watched::default()).into_result();
             if let Err(rejected) = rejected {
                 prop_assert!(!rejected.problems.is_empty());
                 prop_assert_eq!(rejected.to_string().lines().count(), rejected.problems.len());

@@ -39,8 +39,9 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Shows text with its control characters escaped, so that nothing in a file can forge a second line of output.
-struct OneLine<'a>(&'a str);
+/// Shows text of others with its control characters escaped, so that it can neither forge a second line of output nor
+/// move a terminal's cursor.
+pub struct OneLine<'a>(pub &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

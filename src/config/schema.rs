@@ -25,7 +25,7 @@ pub static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     settings.inline_subschemas = true;
     let mut schema = Value::from(settings.into_generator().into_root_schema_for::<Root>());
     tidy(&mut schema);
-    schema["title"] = "sidestream configuration".into();
+    schema["title"] = "sidestream".into();
     schema
 });
 

@@ -49,6 +49,8 @@ pub struct Watched(BTreeMap<PathBuf, Content>);
 enum Content {
     /// It could not be read.
     Absent,
+    /// It holds nothing.
+    Empty,
     /// The SHA-256 of what it holds.
     Digest([u8; 32]),
 }
@@ -65,6 +67,12 @@ impl Watched {
         self.0.keys().map(PathBuf::as_path)
     }
 
+    /// Whether a file that held something in `before` holds nothing here.
+    pub(super) fn has_lost(&self, before: &Self) -> bool {
+        let held = |path| matches!(before.0.get(path), Some(Content::Digest(_)));
+        self.0.iter().any(|(path, content)| !matches!(content, Content::Digest(_)) && held(path))
+    }
+
     /// The same files with what they hold now.
     #[must_use]
     pub fn again(&self) -> Self {
@@ -74,8 +82,11 @@ impl Watched {
 
 impl Content {
     fn read(path: &Path) -> Self {
-        read_bounded(path, DIGESTED_BYTES)
-            .map_or(Self::Absent, |bytes| Self::Digest(Sha256::digest(bytes).into()))
+        match read_bounded(path, DIGESTED_BYTES) {
+            Err(_) => Self::Absent,
+            Ok(bytes) if bytes.is_empty() => Self::Empty,
+            Ok(bytes) => Self::Digest(Sha256::digest(bytes).into()),
+        }
     }
 }
 

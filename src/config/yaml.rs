@@ -126,6 +126,8 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use serde_json::json;
 
     use super::*;
@@ -157,7 +159,7 @@ mod tests {
         let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
         for i in 1..12 {
             let row = vec![format!("*a{}", i - 1); 9].join(", ");
-            laughs += &format!("a{i}: &a{i} [{row}]\n");
+            writeln!(laughs, "a{i}: &a{i} [{row}]").unwrap();
         }
         assert!(parse(&laughs).is_err());
     }

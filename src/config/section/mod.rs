@@ -29,7 +29,7 @@ pub use self::fanout::Shards;
 pub use self::log::LogKind;
 pub use self::topics::TopicRule;
 
-/// The whole file, as written.
+/// Configuration of sidestream. Every key may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Root {

@@ -13,7 +13,7 @@ use crate::log::TopicLimits;
 
 use super::history;
 
-/// One rule as written.
+/// A rule for the topics that match its pattern.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Raw {

@@ -9,6 +9,9 @@ use super::{Misread, Written};
 /// Bytes of a rule's name. It labels metrics and is repeated in every scrape.
 const RULE_NAME_BYTES: usize = 64;
 
+/// What topics without a rule are counted under.
+const NO_RULE: &str = "default";
+
 /// A rule's name: a word that is safe as a metric's label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RuleName(pub String);
@@ -20,6 +23,9 @@ impl Written for RuleName {
 
     fn read(text: &str) -> Result<Self, Misread> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        if text == NO_RULE {
+            return Err(Misread::Because("expected another name: topics without a rule are counted as default".into()));
+        }
         let good = (1..=RULE_NAME_BYTES).contains(&text.len()) && text.bytes().all(allowed);
         if good { Ok(Self(text.to_owned())) } else { Err(Misread::Form) }
     }
@@ -64,6 +70,7 @@ mod tests {
             assert_eq!(RuleName::read(text), Err(Misread::Form), "{text:?}");
         }
         assert!(RuleMatch::read("orders.**").is_ok());
+        assert!(matches!(RuleName::read("default"), Err(Misread::Because(_))));
         let why = RuleMatch::read("orders.**.x").unwrap_err();
         assert_eq!(why, Misread::Because("no pattern: * must be a whole token, and ** the last one".into()));
     }
