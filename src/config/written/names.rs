@@ -24,7 +24,9 @@ impl Written for RuleName {
     fn read(text: &str) -> Result<Self, Misread> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
         if text == NO_RULE {
-            return Err(Misread::Because("expected another name: topics without a rule are counted as default".into()));
+            return Err(Misread::Because(
+                "expected another name: topics without a rule are counted as default".into(),
+            ));
         }
         let good = (1..=RULE_NAME_BYTES).contains(&text.len()) && text.bytes().all(allowed);
         if good { Ok(Self(text.to_owned())) } else { Err(Misread::Form) }
