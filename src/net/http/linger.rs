@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use pingora::protocols::Stream;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// How long a peer may take to end its side. Long enough for a sender to finish a body it began, short enough that
@@ -22,7 +22,10 @@ const LINGER_BUFFER: usize = 8 << 10;
 /// Ends the write side, drops what still comes, within bounds, and closes.
 pub async fn linger(mut stream: Stream) {
     let ended = async {
-        stream.shutdown().await;
+        // Not pingora's `shutdown` of the same name, which some of its streams leave empty.
+        if AsyncWriteExt::shutdown(&mut stream).await.is_err() {
+            return;
+        }
         let mut buffer = vec![0; LINGER_BUFFER];
         let mut dropped = 0;
         while dropped < LINGER_BYTES {
