@@ -1,16 +1,12 @@
 //! The admin listener over raw bytes, on sockets where the peer's address decides and in memory elsewhere.
 
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use pingora::protocols::GetSocketDigest;
-use pingora::protocols::SocketDigest;
-use pingora::protocols::l4::stream::Stream as L4Stream;
 use prometheus::{IntGauge, Registry};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use super::{Admin, Listening, Metrics, Parts, Readiness, Refresh, Reload, Reloaded, Settings};
@@ -18,7 +14,8 @@ use crate::event::{Cursor, Delivery, Epoch, Position, Selector};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::{AppendError, Appended, Health, Log, Page, ReadError, ReadLimit, Tail, Usage};
-use crate::net::http::testing::{Peer, Wire, run};
+use crate::net::Address;
+use crate::net::http::testing::{Peer, Served, Wire};
 use crate::secret::Secret;
 
 /// A log with a health and counts.
@@ -82,6 +79,7 @@ impl Reload for TestReload {
 struct Bench {
     app: Arc<Admin>,
     phase: watch::Sender<Phase>,
+    lifecycle: Lifecycle,
     log: Arc<TestLog>,
     reload: Arc<TestReload>,
 }
@@ -122,7 +120,7 @@ impl Setup {
         let wedged = self.wedged;
         let parts = Parts {
             settings: Live::fixed(Settings { token: self.token, readiness: self.readiness }),
-            lifecycle,
+            lifecycle: lifecycle.clone(),
             log: Arc::clone(&log) as Arc<dyn Log>,
             metrics: Metrics::register(&registry).unwrap(),
             registry,
@@ -132,7 +130,7 @@ impl Setup {
             reload: Arc::clone(&reload) as Arc<dyn Reload>,
             started: Instant::now(),
         };
-        Bench { app: Arc::new(Admin::new(parts)), phase, log, reload }
+        Bench { app: Arc::new(Admin::new(parts)), phase, lifecycle, log, reload }
     }
 }
 
@@ -141,29 +139,15 @@ impl Bench {
         Peer::connect(&self.app).ask(format!("GET {path} HTTP/1.1\r\nHost: t\r\n\r\n")).await
     }
 
-    /// A peer on a loopback socket.
-    async fn tcp(&self) -> Peer<TcpStream> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (theirs, _) = listener.accept().await.unwrap();
-        run(&self.app, Box::new(noted(theirs)));
-        Peer::of(ours)
+    /// Asks over a loopback socket.
+    async fn tcp(&self, request: impl AsRef<[u8]>) -> Wire {
+        let served = Served::tcp(&self.app, self.lifecycle.clone());
+        served.peer().await.ask(request).await
     }
 
     fn reloads(&self) -> u64 {
         self.reload.asked.load(Ordering::Relaxed)
     }
-}
-
-/// A stream that knows its peer, as the accept loop's do.
-fn noted<S: AsRawFd>(socket: S) -> L4Stream
-where
-    L4Stream: From<S>,
-{
-    let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
-    let mut stream = L4Stream::from(socket);
-    stream.set_socket_digest(digest);
-    stream
 }
 
 const RELOAD: &str = "POST /api/reload HTTP/1.1\r\nHost: localhost:9090\r\nContent-Length: 0\r\n";
@@ -262,7 +246,7 @@ async fn a_local_peer_reloads_and_hears_what_changed() {
     let reloaded =
         Reloaded { changed: vec!["edge.heartbeat".into()], needs_restart: vec!["fanout.shards".into()] };
     let bench = Setup { reload: Ok(reloaded), ..Setup::default() }.bench();
-    let answer = bench.tcp().await.ask(format!("{RELOAD}\r\n")).await;
+    let answer = bench.tcp(format!("{RELOAD}\r\n")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(
         answer.json(),
@@ -271,10 +255,8 @@ async fn a_local_peer_reloads_and_hears_what_changed() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("admin.sock");
-    let listener = UnixListener::bind(&path).unwrap();
+    let _served = Served::on(&Address::Unix(path.clone()), &bench.app, bench.lifecycle.clone());
     let ours = UnixStream::connect(&path).await.unwrap();
-    let (theirs, _) = listener.accept().await.unwrap();
-    run(&bench.app, Box::new(noted(theirs)));
     assert_eq!(Peer::of(ours).ask(format!("{RELOAD}\r\n")).await.status, 200);
     assert_eq!(bench.reloads(), 2);
 }
@@ -283,7 +265,7 @@ async fn a_local_peer_reloads_and_hears_what_changed() {
 async fn a_bad_configuration_is_422_with_every_problem() {
     let problems = vec!["a.yaml:1:2: x".to_owned(), "a.yaml:3:4: y".to_owned()];
     let bench = Setup { reload: Err(problems.clone()), ..Setup::default() }.bench();
-    let answer = bench.tcp().await.ask(format!("{RELOAD}\r\n")).await;
+    let answer = bench.tcp(format!("{RELOAD}\r\n")).await;
     assert_eq!((answer.status, answer.header("content-type")), (422, Some("application/problem+json")));
     assert_eq!(answer.json()["problems"], serde_json::json!(problems));
 }
@@ -294,17 +276,17 @@ async fn writes_that_may_not_be_are_refused_and_do_nothing() {
     for extra in
         ["Origin: http://evil.example\r\n", "Sec-Fetch-Site: cross-site\r\n", "X-Forwarded-For: 10.0.0.9\r\n"]
     {
-        let answer = bench.tcp().await.ask(format!("{RELOAD}{extra}\r\n")).await;
+        let answer = bench.tcp(format!("{RELOAD}{extra}\r\n")).await;
         assert_eq!(answer.status, 403, "{extra}");
     }
     let rebound = "POST /api/reload HTTP/1.1\r\nHost: rebound.example\r\nContent-Length: 0\r\n\r\n";
-    assert_eq!(bench.tcp().await.ask(rebound).await.status, 403);
+    assert_eq!(bench.tcp(rebound).await.status, 403);
     // A peer whose address is not known is not local.
     assert_eq!(Peer::connect(&bench.app).ask(format!("{RELOAD}\r\n")).await.status, 403);
     assert_eq!(bench.reloads(), 0);
 
     let bench = Setup { token: Some(Secret::new(*b"hush")), ..Setup::default() }.bench();
-    let answer = bench.tcp().await.ask(format!("{RELOAD}\r\n")).await;
+    let answer = bench.tcp(format!("{RELOAD}\r\n")).await;
     assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Bearer")));
     assert!(!answer.body.contains("hush"));
     assert_eq!(bench.reloads(), 0);
@@ -316,9 +298,8 @@ async fn writes_that_may_not_be_are_refused_and_do_nothing() {
 #[tokio::test]
 async fn a_body_that_never_ends_is_cut() {
     let bench = Setup::default().bench();
-    let mut peer = bench.tcp().await;
     let answer =
-        peer.ask("POST /api/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n").await;
+        bench.tcp("POST /api/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n\r\n").await;
     assert_eq!((answer.status, answer.header("connection")), (413, Some("close")));
     assert_eq!(bench.reloads(), 0);
 }

@@ -13,19 +13,18 @@ use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::testing::{Peer, run};
+use super::testing::{Peer, Served, run};
 use super::{Answer, BodyLimit, Exchange, Reuse};
 use crate::lifecycle::Lifecycle;
 
 /// Answers every request with its body, up to 64 KiB; `/unread` is refused without reading.
 struct Echo {
-    lifecycle: Lifecycle,
     finished: AtomicUsize,
 }
 
 impl Echo {
     fn new() -> Arc<Self> {
-        Arc::new(Self { lifecycle: Lifecycle::new().1, finished: AtomicUsize::new(0) })
+        Arc::new(Self { finished: AtomicUsize::new(0) })
     }
 }
 
@@ -36,7 +35,7 @@ impl HttpServerApp for Echo {
         session: ServerSession,
         _: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let mut exchange = match Exchange::read(session, &self.lifecycle).await {
+        let mut exchange = match Exchange::read(session).await {
             Ok(exchange) => exchange?,
             Err(unreadable) => return unreadable.answer().await.finish().await,
         };
@@ -54,83 +53,110 @@ impl HttpServerApp for Echo {
     }
 }
 
-async fn connect(app: &Arc<Echo>) -> TcpStream {
+/// On both kinds of stream: those of our accept loop, and pingora's.
+async fn connect(app: &Arc<Echo>) -> [TcpStream; 2] {
+    let (phase, lifecycle) = Lifecycle::new();
+    let served = Served::tcp(app, lifecycle);
+    let ours = served.stream().await;
+    // The accept loop goes on until the test's runtime ends.
+    std::mem::forget((served, phase));
+
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let pingoras = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (theirs, _) = listener.accept().await.unwrap();
     theirs.set_nodelay(true).unwrap();
     run(app, Box::new(L4Stream::from(theirs)));
-    ours
+    [ours, pingoras]
 }
 
 /// A sender that reads only after it has sent everything, as simple ones do, still gets its answer.
 #[tokio::test]
 async fn a_refusal_outlives_the_body_that_was_not_read() {
-    let app = Echo::new();
-    let mut stream = connect(&app).await;
-    let length = 8 << 20;
-    let head = format!("POST /unread HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(&vec![b'x'; length]).await.expect("no reset while sending");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.expect("no reset before the answer");
-    assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    for mut stream in connect(&Echo::new()).await {
+        let length = 8 << 20;
+        let head = format!("POST /unread HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b'x'; length]).await.expect("no reset while sending");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("no reset before the answer");
+        assert!(
+            answer.starts_with("HTTP/1.1 404 ") && answer.contains("\r\nConnection: close\r\n"),
+            "{answer}"
+        );
+    }
 }
 
-/// The same for a body of unknown length that the sender never ends: the drain is bounded.
+/// The same for a sender that never ends: what is dropped is bounded.
 #[tokio::test]
 async fn a_sender_that_never_stops_is_cut_off() {
-    let app = Echo::new();
-    let mut stream = connect(&app).await;
-    stream
-        .write_all(b"POST /unread HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
-        .await
-        .unwrap();
-    let piece = vec![b'x'; 1 << 20];
-    let mut sent = 0usize;
-    while stream.write_all(&piece).await.is_ok() {
-        sent += piece.len();
-        assert!(sent < 256 << 20, "not cut off");
+    for mut stream in connect(&Echo::new()).await {
+        stream
+            .write_all(b"POST /unread HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await
+            .unwrap();
+        let piece = vec![b'x'; 1 << 20];
+        let mut sent = 0usize;
+        while stream.write_all(&piece).await.is_ok() {
+            sent += piece.len();
+            assert!(sent < 256 << 20, "not cut off");
+        }
+        assert!(sent >= 16 << 20, "cut off after {sent} bytes");
     }
-    assert!(sent >= 16 << 20, "cut off after {sent} bytes");
 }
 
 #[tokio::test]
 async fn a_connection_takes_request_after_request() {
-    let app = Echo::new();
-    let mut peer = Peer::of(connect(&app).await);
-    for length in [0, 1, 1000, 4096, 60_000, 64 << 10] {
-        let body = "y".repeat(length);
-        let answer =
-            peer.ask(format!("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n\r\n{body}")).await;
-        assert_eq!((answer.status, answer.body == body), (200, true), "{length}");
+    for stream in connect(&Echo::new()).await {
+        let mut peer = Peer::of(stream);
+        for length in [0, 1, 1000, 4096, 60_000, 64 << 10] {
+            let body = "y".repeat(length);
+            let request = format!("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n\r\n{body}");
+            let answer = peer.ask(request).await;
+            assert_eq!((answer.status, answer.body == body), (200, true), "{length}");
+        }
+    }
+}
+
+/// Requests in one packet, one of them chunked: only its reader knows where that one ends.
+#[tokio::test]
+async fn requests_behind_a_chunked_one_are_answered() {
+    for stream in connect(&Echo::new()).await {
+        let mut peer = Peer::of(stream);
+        let chunked = "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n";
+        let plain = "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\ntwo";
+        peer.send(format!("{chunked}{plain}{chunked}{chunked}{plain}")).await;
+        for want in ["one", "two", "one", "one", "two"] {
+            assert_eq!(peer.receive().await.body, want);
+        }
+        assert_eq!(peer.ask(plain).await.body, "two");
     }
 }
 
 /// An answer in two writes would reach a peer in two segments, or wait for a delayed acknowledgement.
 #[tokio::test]
 async fn an_answer_is_one_write() {
-    let app = Echo::new();
-    let mut stream = connect(&app).await;
-    for round in 0..50 {
-        stream.write_all(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nping").await.unwrap();
-        let mut buffer = [0; 4096];
-        let read = stream.read(&mut buffer).await.unwrap();
-        assert!(
-            buffer[..read].ends_with(b"\r\n\r\nping"),
-            "round {round}: {}",
-            buffer[..read].escape_ascii()
-        );
+    for mut stream in connect(&Echo::new()).await {
+        for round in 0..50 {
+            stream.write_all(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nping").await.unwrap();
+            let mut buffer = [0; 4096];
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert!(
+                buffer[..read].ends_with(b"\r\n\r\nping"),
+                "round {round}: {}",
+                buffer[..read].escape_ascii()
+            );
+        }
     }
 }
 
 #[tokio::test]
-async fn a_peer_that_leaves_ends_its_connection() {
+async fn a_peer_that_leaves_ends_its_exchange() {
     let app = Echo::new();
-    let mut stream = connect(&app).await;
-    stream.write_all(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nhi").await.unwrap();
-    drop(stream);
-    while app.finished.load(Ordering::SeqCst) == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    for (i, mut stream) in connect(&app).await.into_iter().enumerate() {
+        stream.write_all(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nhi").await.unwrap();
+        drop(stream);
+        while app.finished.load(Ordering::SeqCst) == i {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
