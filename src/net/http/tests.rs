@@ -160,3 +160,57 @@ async fn a_peer_that_leaves_ends_its_exchange() {
         }
     }
 }
+
+/// Bytes behind a last request are dropped, however many: they are neither answered nor a reason for a reset, and the
+/// connection ends when the peer does.
+#[tokio::test]
+async fn bytes_behind_the_last_request_are_dropped() {
+    let app = Echo::new();
+    for (i, mut stream) in connect(&app).await.into_iter().enumerate() {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").await.unwrap();
+        stream.write_all(&vec![b'x'; 1 << 20]).await.expect("no reset while sending");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("no reset before the answer");
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+        drop(stream);
+        let ended = async {
+            while app.finished.load(Ordering::SeqCst) == i {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(3), ended).await.expect("sooner than by time-out");
+    }
+}
+
+/// Answers on a session that it only borrows, as a proxy's filter does.
+struct Borrower;
+
+#[async_trait]
+impl HttpServerApp for Borrower {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        _: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        session.read_request().await.ok().filter(|&read| read)?;
+        let answer = Answer::problem(StatusCode::BAD_GATEWAY, "no app")
+            .with(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+        answer.write(&mut session).await.ok()?;
+        let settings = pingora::apps::HttpPersistentSettings::for_session(&session);
+        let reusable = session.finish().await.ok()??;
+        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+    }
+}
+
+#[tokio::test]
+async fn a_borrowed_session_gives_the_same_answer() {
+    let app = Arc::new(Borrower);
+    let mut peer = Peer::connect(&app);
+    for _ in 0..2 {
+        let answer = peer.ask("GET / HTTP/1.1\r\nHost: t\r\n\r\n").await;
+        assert_eq!((answer.status, answer.header("retry-after")), (502, Some("1")));
+        assert_eq!(answer.json()["detail"], "no app");
+        peer.send("HEAD / HTTP/1.1\r\nHost: t\r\n\r\n").await;
+        assert_eq!(peer.receive_head().await.status, 502);
+    }
+}
