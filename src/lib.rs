@@ -4,6 +4,9 @@
 //! parts and says who may import whom.
 
 pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod edge;
 pub mod event;
 pub mod fanout;
@@ -13,3 +16,4 @@ pub mod live;
 pub mod log;
 pub mod net;
 pub mod secret;
+pub mod sse;

@@ -4,10 +4,9 @@ use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 
 use super::limits::RETRY_AFTER_SECONDS;
-use super::path::DecodeError;
 use crate::event::{Cursor, NameError, Topic};
 use crate::log::{AppendError, Appended};
-use crate::net::http::{Answer, BodyError};
+use crate::net::http::{Answer, BodyError, DecodeError};
 
 /// The label `outcome` of `sidestream_webhooks_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

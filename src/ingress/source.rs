@@ -78,7 +78,7 @@ impl Source {
 
     /// What the request is to publish.
     pub(super) fn delivery(&self, Verified(received): Verified<'_>) -> Result<Delivery, Refusal> {
-        let topic = path::decode(received.routed.topic).map_err(Refusal::TopicEncoding)?;
+        let topic = crate::net::http::decode(received.routed.topic).map_err(Refusal::TopicEncoding)?;
         let topic = Topic::parse(&topic).map_err(Refusal::Topic)?;
         let headers = &received.head.headers;
         let kind = single(headers, &EVENT_HEADER)?.map(parse_type).transpose()?;

@@ -7,6 +7,9 @@
 //! Every kind passes one conformance suite (`conformance`): order, all-or-nothing deliveries, dedupe in the same step
 //! as the append, and honest coverage, which may report a loss where there was none, and never the reverse.
 
+pub mod clock;
+pub mod memory;
+
 use std::sync::Arc;
 use std::time::Duration;
 

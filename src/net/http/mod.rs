@@ -10,11 +10,13 @@ mod answer;
 mod body;
 mod exchange;
 mod linger;
+mod percent;
 
 pub use answer::Answer;
 pub use body::{BodyError, BodyLimit};
 pub use exchange::{Answered, Exchange, HeadError, Reuse, Unreadable};
 pub use linger::linger;
+pub use percent::{DecodeError, decode};
 
 #[cfg(test)]
 pub(crate) mod testing;
