@@ -173,6 +173,12 @@ impl Conn {
         self.owed = OPEN;
     }
 
+    /// Takes back bytes that were handed on beyond the request's end, to be read before all others.
+    pub(super) fn put_back(&mut self, mut bytes: BytesMut) {
+        bytes.unsplit(std::mem::take(&mut self.unread));
+        self.unread = bytes;
+    }
+
     /// Waits for the next request's head and checks it. True: it is there, and reads begin with it. False: the caller is
     /// gone, was idle for too long, or `stop` came before its first byte.
     pub(super) async fn next_request(
