@@ -25,7 +25,7 @@ if ! command -v node >/dev/null; then
   exit 1
 fi
 
-# Runs a program, and again when it ends; not when it ends at once, or its configuration is bad (78).
+# Runs a program, and again when it ends; not when it gives up at once, or finds its configuration bad (78).
 keep() {
   local name=$1 child='' started code
   shift
@@ -36,7 +36,7 @@ keep() {
     child=$!
     code=0
     wait "$child" || code=$?
-    if (( code == 78 || SECONDS - started < 2 )); then
+    if (( code == 78 || (code < 128 && SECONDS - started < 2) )); then
       echo "chat: $name ended with $code" >&2
       exit 1
     fi

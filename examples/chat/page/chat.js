@@ -8,7 +8,7 @@ const STREAM = '/topics/chat';
 const againMs = () => 2000 + Math.random() * 4000; // spread out, so that not all pages come at once
 
 const GAPS = {
-  restarted: 'The server has started anew. What was said before can’t be shown again.',
+  restarted: 'The server was restarted. What was said just before may be missing here.',
   evicted: 'You were away for long. Some of what was said meanwhile is missing here.',
   lagged: 'Your connection was too slow for a while. Some lines are missing here.',
 };
@@ -39,8 +39,11 @@ function listen() {
 
   on('said', ({ id, name, text, at }) => {
     const item = line('said', id === undefined ? undefined : `said-${id}`);
-    item?.classList.toggle('mine', mine.has(id));
-    item?.append(element('header', element('strong', name), time(at)), element('p', text));
+    if (!item) return; // it was shown before
+    item.classList.toggle('mine', mine.has(id));
+    const who = element('div', element('strong', name), time(at));
+    who.className = 'who';
+    item.append(who, element('p', text));
   });
   on('joined', ({ name, at }) => note(`${name} has come in · `, time(at)));
   on('sidestream.gap', ({ reason }) => {

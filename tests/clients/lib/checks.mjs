@@ -27,7 +27,7 @@ export async function check(name, run) {
     } else {
       counts.failed += 1;
       console.log(`FAILED - ${name}: ${error.message.split('\n')[0]}`);
-      if (process.env.VERBOSE) console.error(error);
+      if (process.env.VERBOSE) console.error(error.stack);
     }
   }
 }
