@@ -115,6 +115,34 @@ async function endToEnd() {
   assert.equal(await fetch(`http://127.0.0.1:${chat.ports.app}`).then(() => 'answers', () => 'gone'), 'gone', 'nor is the app');
 }
 
+async function givenUp() {
+  await browser();
+  const chat = await startChat();
+  try {
+    const maya = await visitor(chat.url, 'Maya');
+    await maya.say('Before.');
+    // A proxy on the way answers for a while in place of sidestream.
+    let refused = 0;
+    await maya.page.route('**/topics/**', (route) => {
+      refused += 1;
+      return route.fulfill({ status: 502, body: 'Bad Gateway' });
+    });
+    process.kill(chat.sidestream(), 'SIGKILL');
+    await eventually(() => refused > 0, 'the page to meet the 502');
+    await maya.page.locator('#state[data-state="connecting"]').waitFor();
+    const asked = maya.page.waitForRequest((request) => request.url().includes('last-event-id='));
+    await maya.page.unroute('**/topics/**');
+    await asked;
+    await maya.live();
+    await maya.page.locator('.gap').waitFor();
+    await maya.say('After.');
+    assert.deepEqual(await said(maya), ['Before.', 'After.']);
+    await maya.close();
+  } finally {
+    await chat.stop();
+  }
+}
+
 /** Both pages beside each other, as one picture. */
 async function screenshot(path, ...pages) {
   const images = [];
@@ -127,5 +155,10 @@ async function screenshot(path, ...pages) {
   await board.locator('body').screenshot({ path });
   await context.close();
 }
+
+/** It waits a few seconds before it tries anew, on purpose. */
+export const slowChecks = [
+  () => check('chat: a page whose EventSource a 502 has ended opens a new one, with the last id', givenUp),
+];
 
 export const checks = [() => check('chat: two pages, a restart of the server, and nothing left behind', endToEnd)];

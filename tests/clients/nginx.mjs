@@ -3,16 +3,17 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
+import { aGap, blankApp, browser, listen, withData } from './lib/browser.mjs';
 import { check, Happenings, skip } from './lib/checks.mjs';
 import { eventually, folder, freePort, Sidestream, start } from './lib/sidestream.mjs';
 
 const EVENTS = 20;
 
-/** An nginx that hands everything to `port`; under /held/ it doesn't listen to X-Accel-Buffering. */
-export async function nginx(port) {
+/** An nginx with these locations. */
+async function nginx(locations) {
   const command = ['nginx', '/usr/sbin/nginx'].find((name) => !spawnSync(name, ['-v']).error)
     ?? skip('no nginx (apt-get install nginx-light)');
   const front = await freePort();
@@ -34,8 +35,7 @@ export async function nginx(port) {
       scgi_temp_path ${home}/scgi;
       server {
         listen 127.0.0.1:${front};
-        location / { proxy_pass http://127.0.0.1:${port}; }
-        location /held/ { proxy_pass http://127.0.0.1:${port}/; proxy_ignore_headers X-Accel-Buffering; }
+        ${locations}
       }
     }`);
   const child = start(command, ['-e', 'stderr', '-p', home, '-c', join(home, 'nginx.conf')]);
@@ -67,7 +67,9 @@ async function atOnce() {
   // No heartbeat may push an event out of a buffer.
   const server = await Sidestream.create({ edge: { heartbeat: '1h' } });
   try {
-    const front = await nginx(server.ports.edge);
+    const front = await nginx(`
+      location / { proxy_pass ${server.edge}; }
+      location /held/ { proxy_pass ${server.edge}/; proxy_ignore_headers X-Accel-Buffering; }`);
     const direct = subscribe(`${front.url}/topics/orders`);
     await direct.seen.wait((text) => /^retry: \d+\nid: \S+\n\n$/.test(text), 'the first block');
     const held = subscribe(`${front.url}/held/topics/orders`);
@@ -90,4 +92,43 @@ async function atOnce() {
   }
 }
 
-export const checks = [() => check('nginx in front, buffering as by default: events arrive at once', atOnce)];
+/** The lines that docs/browsers.md tells people to copy. */
+function documented(edge) {
+  const page = readFileSync(new URL('../../docs/browsers.md', import.meta.url), 'utf8');
+  const [, lines] = /```nginx\n(.*?)```/s.exec(page);
+  assert.ok(lines.includes('http://127.0.0.1:8080') && lines.includes('retry: 5000'));
+  return lines.replace('http://127.0.0.1:8080', edge).replace('retry: 5000', 'retry: 100');
+}
+
+async function comesBack() {
+  await browser();
+  const app = await blankApp();
+  const server = await Sidestream.create({ edge: { upstream: app.url } });
+  try {
+    const front = await nginx(`location / { proxy_pass ${server.edge}; }\n${documented(server.edge)}`);
+    const page = await listen(front.url, '/topics/orders');
+    await page.seen.wait((thing) => thing.kind === 'open', 'the stream to open');
+    const { cursor } = await server.publish('orders', 'before');
+    await page.seen.wait(withData('before'), 'the event before the kill');
+    await server.kill();
+    // One when the stream breaks, then one for each answer that nginx gives in place of a 502.
+    const errors = () => page.seen.list.filter((thing) => thing.kind === 'error');
+    await page.seen.wait(() => errors().length >= 3, 'nginx to answer in its place');
+    assert.ok(errors().every((error) => !error.closed), 'the browser means to come back');
+    await server.start();
+    const gap = JSON.parse((await page.seen.wait(aGap, 'the gap')).data);
+    assert.equal(gap.requested, cursor, 'it still has its last id');
+    await server.publish('orders', 'after');
+    await page.seen.wait(withData('after'), 'the event after the restart');
+    await page.close();
+    front.stop();
+  } finally {
+    await server.stop();
+    app.close();
+  }
+}
+
+export const checks = [
+  () => check('nginx with the documented lines: a browser comes back after an outage', comesBack),
+  () => check('nginx in front, buffering as by default: events arrive at once', atOnce),
+];

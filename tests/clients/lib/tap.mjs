@@ -52,9 +52,9 @@ export class Tap {
     return undefined;
   }
 
-  /** Cuts every connection, without a goodbye. */
+  /** Ends every connection in the middle of its answer; what has passed the tap still arrives. */
   cut() {
-    for (const socket of this.#live) socket.resetAndDestroy();
+    for (const socket of this.#live) socket.destroySoon();
   }
 
   /** The n-th request for a stream and what was answered, once it is there. */
