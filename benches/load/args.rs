@@ -28,7 +28,7 @@ pub struct Args {
     /// Interleaved runs, of which the median is shown [default: 5; churn and --quick: 1]
     #[arg(long)]
     pub runs: Option<usize>,
-    /// Small and short: to see that it works, not to measure
+    /// Small, short and not kept: to see that it works, not to measure
     #[arg(long)]
     pub quick: bool,
     /// Subscribers of cpu and throughput [default: 1000]

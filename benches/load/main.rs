@@ -44,6 +44,9 @@ use record::Recorder;
 use report::Report;
 use scenario::Scenario;
 
+/// More than this taken by other programs makes a run a poor measurement.
+const NOISE_CORES: f64 = 0.2;
+
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub type Res<T> = Result<T, Failure>;
 
@@ -123,6 +126,9 @@ fn measure(scenario: Scenario, args: &Args, report: &mut Report) -> Res<()> {
                         print!(" {name}={}", report::number(*value));
                     }
                     println!();
+                    if outcome.figures.get("other_cores").is_some_and(|cores| *cores > NOISE_CORES) {
+                        println!("  others used the machine during this run: don't keep it as a measurement");
+                    }
                     report.add(scenario, *kind, outcome.figures);
                 }
                 Err(error) => {

@@ -4,6 +4,9 @@ use std::fs;
 
 use crate::Res;
 
+/// `USER_HZ` is 100 on every Linux this runs on; the kernel scales a process's times from its exact run time.
+const TICK_MICROS: f64 = 10_000.0;
+
 /// `root` and all its descendants, so that nginx's workers count.
 pub fn family(root: u32) -> Vec<u32> {
     let mut parents = Vec::new();
@@ -29,13 +32,43 @@ pub fn is_alive(pid: u32) -> bool {
 
 /// User and system time in µs of all of them.
 pub fn cpu_micros(pids: &[u32]) -> f64 {
-    // USER_HZ is 100 on every Linux this runs on; the kernel scales the sum of both from its exact run time.
-    const TICK_MICROS: f64 = 10_000.0;
     let ticks = |pid: &u32| -> Option<f64> {
         let fields = stat_fields(*pid)?;
         Some(fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?)
     };
     pids.iter().filter_map(ticks).sum::<f64>() * TICK_MICROS
+}
+
+/// A moment's CPU counters: the server's, the generator's, and the whole machine's.
+#[derive(Clone, Copy)]
+pub struct Cpu {
+    pub server: f64,
+    pub generator: f64,
+    machine: f64,
+}
+
+impl Cpu {
+    pub fn now(server: &[u32]) -> Cpu {
+        let server = cpu_micros(server);
+        Cpu { server, generator: cpu_micros(&[std::process::id()]), machine: machine_cpu_micros() }
+    }
+
+    /// What was spent since `before`, as cores: the server's, the generator's, and what others took from both.
+    pub fn cores_since(&self, before: &Cpu, seconds: f64) -> [(&'static str, f64); 3] {
+        let server = (self.server - before.server) / seconds / 1e6;
+        let generator = (self.generator - before.generator) / seconds / 1e6;
+        let machine = (self.machine - before.machine) / seconds / 1e6;
+        let others = (machine - server - generator).max(0.0);
+        [("server_cores", server), ("generator_cores", generator), ("other_cores", others)]
+    }
+}
+
+/// Everything but idle and waiting for disks: user, nice, system, irq, softirq, steal.
+fn machine_cpu_micros() -> f64 {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    let fields: Vec<f64> = line.split_whitespace().skip(1).filter_map(|f| f.parse().ok()).collect();
+    [0, 1, 2, 5, 6, 7].iter().filter_map(|i| fields.get(*i)).sum::<f64>() * TICK_MICROS
 }
 
 /// Fields of /proc/PID/stat from the third (state) on: the second may contain spaces.

@@ -20,7 +20,7 @@ pub struct Recorder {
 
 impl Recorder {
     pub fn open(scenario: Scenario, args: &Args) -> Res<Recorder> {
-        let file = if args.no_record {
+        let file = if args.no_record || args.quick {
             None
         } else {
             create_dir_all(&args.out)?;

@@ -90,7 +90,7 @@ impl Report {
         let mut words: Vec<String> = FAULTS
             .iter()
             .filter_map(|name| Some((name, self.figure(scenario, kind, name).filter(|count| *count > 0.0)?)))
-            .map(|(name, count)| format!("{} {name}", number(count)))
+            .map(|(name, count)| format!("{count:.0} {name}"))
             .collect();
         if let Some(runs) = self.failed.get(&(scenario, kind)) {
             words.push(format!("{runs} runs failed"));

@@ -13,8 +13,8 @@ use std::net::IpAddr;
 
 use http::header::{AUTHORIZATION, FORWARDED, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
-use pingora::protocols::l4::socket::SocketAddr;
 
+use crate::net::Peer;
 use crate::net::http::Answer;
 use crate::secret::Secret;
 
@@ -43,11 +43,7 @@ impl Denied {
 }
 
 /// Judges a write.
-pub(super) fn write(
-    headers: &HeaderMap,
-    peer: Option<&SocketAddr>,
-    token: Option<&Secret>,
-) -> Result<(), Denied> {
+pub(super) fn write(headers: &HeaderMap, peer: Option<Peer>, token: Option<&Secret>) -> Result<(), Denied> {
     if cross_origin(headers) {
         return Err(Denied::CrossOrigin);
     }
@@ -81,14 +77,14 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii_start())
 }
 
-fn local(headers: &HeaderMap, peer: Option<&SocketAddr>) -> bool {
+fn local(headers: &HeaderMap, peer: Option<Peer>) -> bool {
     if headers.contains_key(FORWARDED) || headers.contains_key("x-forwarded-for") {
         return false;
     }
     match peer {
         // No browser reaches a unix socket: its file's permissions decide.
-        Some(SocketAddr::Unix(_)) => true,
-        Some(SocketAddr::Inet(address)) => {
+        Some(Peer::Unix) => true,
+        Some(Peer::Ip(address)) => {
             let host = headers.get(HOST).and_then(|h| h.to_str().ok());
             address.ip().to_canonical().is_loopback() && host.is_some_and(names_this_host)
         }
@@ -127,37 +123,33 @@ mod tests {
         map
     }
 
-    fn inet(text: &str) -> SocketAddr {
-        SocketAddr::Inet(text.parse().unwrap())
-    }
-
-    fn unix() -> SocketAddr {
-        SocketAddr::Unix(std::os::unix::net::SocketAddr::from_pathname("/tmp/admin.sock").unwrap())
+    fn inet(text: &str) -> Peer {
+        Peer::Ip(text.parse().unwrap())
     }
 
     #[test]
     fn without_a_token_only_local_peers_write() {
         let loopback = inet("127.0.0.1:5000");
-        let cases: [(Lines, Option<SocketAddr>, bool); 16] = [
-            (&[("host", "localhost:9090")], Some(loopback.clone()), true),
-            (&[("host", "LOCALHOST")], Some(loopback.clone()), true),
-            (&[("host", "127.0.0.1:9090")], Some(loopback.clone()), true),
-            (&[("host", "admin.localhost")], Some(loopback.clone()), true),
+        let cases: [(Lines, Option<Peer>, bool); 16] = [
+            (&[("host", "localhost:9090")], Some(loopback), true),
+            (&[("host", "LOCALHOST")], Some(loopback), true),
+            (&[("host", "127.0.0.1:9090")], Some(loopback), true),
+            (&[("host", "admin.localhost")], Some(loopback), true),
             (&[("host", "[::1]:9090")], Some(inet("[::1]:5000")), true),
             (&[("host", "127.0.0.1")], Some(inet("[::ffff:127.0.0.1]:5000")), true),
-            (&[("host", "anything")], Some(unix()), true),
-            (&[("host", "rebound.example:9090")], Some(loopback.clone()), false),
-            (&[("host", "localhost.example")], Some(loopback.clone()), false),
-            (&[("host", "127.0.0.1.example")], Some(loopback.clone()), false),
-            (&[("host", "[::1].example")], Some(loopback.clone()), false),
-            (&[], Some(loopback.clone()), false),
-            (&[("host", "localhost"), ("x-forwarded-for", "10.0.0.9")], Some(loopback.clone()), false),
-            (&[("host", "localhost"), ("forwarded", "for=10.0.0.9")], Some(unix()), false),
+            (&[("host", "anything")], Some(Peer::Unix), true),
+            (&[("host", "rebound.example:9090")], Some(loopback), false),
+            (&[("host", "localhost.example")], Some(loopback), false),
+            (&[("host", "127.0.0.1.example")], Some(loopback), false),
+            (&[("host", "[::1].example")], Some(loopback), false),
+            (&[], Some(loopback), false),
+            (&[("host", "localhost"), ("x-forwarded-for", "10.0.0.9")], Some(loopback), false),
+            (&[("host", "localhost"), ("forwarded", "for=10.0.0.9")], Some(Peer::Unix), false),
             (&[("host", "localhost")], Some(inet("10.0.0.9:5000")), false),
             (&[("host", "localhost")], None, false),
         ];
         for (pairs, peer, want) in cases {
-            let judged = write(&headers(pairs), peer.as_ref(), None);
+            let judged = write(&headers(pairs), peer, None);
             assert_eq!(judged, if want { Ok(()) } else { Err(Denied::NotLocal) }, "{pairs:?} {peer:?}");
         }
     }
@@ -178,8 +170,8 @@ mod tests {
             (&[("host", "localhost")], false),
         ];
         for (pairs, want) in cases {
-            for peer in [inet("127.0.0.1:5000"), inet("10.0.0.9:5000"), unix()] {
-                let judged = write(&headers(pairs), Some(&peer), Some(&token));
+            for peer in [inet("127.0.0.1:5000"), inet("10.0.0.9:5000"), Peer::Unix] {
+                let judged = write(&headers(pairs), Some(peer), Some(&token));
                 assert_eq!(judged, if want { Ok(()) } else { Err(Denied::Token) }, "{pairs:?}");
             }
         }
@@ -206,7 +198,7 @@ mod tests {
             map.insert(HOST, HeaderValue::from_static("localhost:9090"));
             map.insert(AUTHORIZATION, HeaderValue::from_static("Bearer hush"));
             for token in [None, Some(&token)] {
-                let judged = write(&map, Some(&inet("127.0.0.1:5000")), token);
+                let judged = write(&map, Some(inet("127.0.0.1:5000")), token);
                 assert_eq!(judged, if want { Ok(()) } else { Err(Denied::CrossOrigin) }, "{pairs:?}");
             }
         }

@@ -171,7 +171,7 @@ impl HttpServerApp for Admin {
         session: ServerSession,
         _shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let mut exchange = match Exchange::read(session, &self.parts.lifecycle).await {
+        let mut exchange = match Exchange::read(session).await {
             Ok(exchange) => exchange?,
             Err(unreadable) => return unreadable.answer().await.finish().await,
         };

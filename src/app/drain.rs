@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::reload::Reloader;
 use super::snapshot::Snapshots;
-use crate::config::Drain;
+use crate::config::{Drain, Watcher};
 use crate::fanout::Fanout;
 use crate::lifecycle::Phase;
 use crate::log::Log;
@@ -64,14 +64,18 @@ impl Shutdown {
     /// Until the first signal to end.
     async fn serve(&self, signals: &mut Signals) {
         let mut maintenance = tokio::time::interval(MAINTENANCE);
+        let mut watcher = Watcher::new(self.reloader.watched());
         loop {
             tokio::select! {
                 () = signals.end.recv() => return,
-                _ = signals.reload.recv() => {
-                    let _ = self.reloader.reload_now();
+                _ = signals.reload.recv() => self.reloader.reload_logged(),
+                () = watcher.changed() => self.reloader.reload_if_changed(),
+                _ = maintenance.tick() => {
+                    self.memory.tick();
+                    continue;
                 }
-                _ = maintenance.tick() => self.memory.tick(),
             }
+            watcher.follow(self.reloader.watched());
         }
     }
 

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use prometheus::Registry;
@@ -24,7 +23,7 @@ use self::reload::Reloader;
 use self::snapshot::Snapshots;
 use crate::admin::{self, Admin, Listening};
 use crate::config::{self, Config, LogKind, Source};
-use crate::edge;
+use crate::edge::{self, Edge};
 use crate::event::{Epoch, Millis};
 use crate::fanout::{self, Fanout};
 use crate::ingress::{self, Ingress};
@@ -152,11 +151,15 @@ impl Application {
             limits: net::Limits::default(),
         };
         let subscribe = edge::Subscribe::new(Arc::clone(&fanout), snapshots.rule_of());
-        let edge = edge::tmp::Edge { settings: snapshots.view(|config| &config.edge), subscribe };
+        let edge = Edge::new(
+            snapshots.view(|config| &config.edge),
+            lifecycle.clone(),
+            edge::Metrics::register(&registry)?,
+        );
         let edge = Service::new(
             service("edge", threads, budget.edge),
             bound.edge,
-            Arc::new(http_proxy(&server.configuration, edge)),
+            edge::proxy(edge.with_topics(subscribe)),
             lifecycle.clone(),
         );
         let counted = Arc::clone(&fanout);
@@ -243,7 +246,6 @@ fn server_conf() -> ServerConf {
         // Our own drain has ended everything by the time pingora is told.
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(1),
-        upstream_keepalive_pool_size: 128,
         ..ServerConf::default()
     }
 }

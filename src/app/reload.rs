@@ -1,7 +1,8 @@
 //! Reload: read the configuration again, and swap the snapshot if it is valid.
 
-use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
 
 use super::snapshot::Snapshots;
 use crate::admin::{self, Reload, Reloaded};
@@ -32,6 +33,19 @@ impl Reloader {
     /// The files whose change asks for a reload.
     pub(super) fn watched(&self) -> Watched {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// As [`Reloader::reload_now`], for those who ask without waiting for an answer: everything is in the log.
+    pub(super) fn reload_logged(&self) {
+        let _ = self.reload_now();
+    }
+
+    /// Reloads if a file holds something else than what was loaded last, by whatever way that was.
+    pub(super) fn reload_if_changed(&self) {
+        let watched = self.watched();
+        if watched.again() != watched {
+            self.reload_logged();
+        }
     }
 
     /// Reads and swaps. Blocks on small files.

@@ -12,7 +12,8 @@ use http::{Method, StatusCode, Version};
 use pingora::protocols::http::{ServerSession, date};
 
 use super::accept;
-use super::settings::{Overload, Settings};
+use super::route::Target;
+use super::settings::Overload;
 use crate::event::{NameError, Selector, Topic};
 use crate::fanout::{Admission, Fanout, Reservation};
 use crate::net::http::{Answer, DecodeError, decode};
@@ -35,15 +36,6 @@ pub type RuleOf = Arc<dyn Fn(&Topic) -> Arc<str> + Send + Sync>;
 pub struct Subscribe {
     fanout: Arc<Fanout>,
     rule_of: RuleOf,
-}
-
-/// What became of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Answered; the session goes on.
-    Answered,
-    /// The socket belongs to a shard now, and the session is an empty one.
-    TakenOver,
 }
 
 /// Why a request is refused for good.
@@ -84,47 +76,45 @@ impl Subscribe {
         Self { fanout, rule_of }
     }
 
-    /// Serves a request whose path, percent-encoded, went on with `rest` after the prefix.
+    /// Answers a request under the prefix, or takes its connection away: after that the session is an empty one.
     ///
     /// # Errors
     /// When the answer could not be written.
-    pub async fn serve(
+    pub(super) async fn serve(
         &self,
         session: &mut ServerSession,
-        rest: &[u8],
-        settings: &Settings,
-    ) -> pingora::Result<Outcome> {
+        target: Target<'_>,
+        overload: Overload,
+    ) -> pingora::Result<()> {
         let request = session.req_header();
-        let admitted = admit(&request.method, rest, &request.headers);
-        let answer = match admitted {
+        let answer = match admit(&request.method, target.rest, &request.headers) {
             Err(refusal) => refusal.answer(),
             Ok(Wanted::Options) => Answer::text(StatusCode::NO_CONTENT, Bytes::new())
                 .with(ALLOW, HeaderValue::from_static(METHODS)),
-            Ok(Wanted::Head) => return write_head(session).await,
+            Ok(Wanted::Head) => return write_stream(session, Bytes::new()).await,
             Ok(Wanted::Stream(topic)) => match self.fanout.reserve() {
-                Ok(reservation) => return self.hand_over(session, topic, reservation).await,
-                Err(_) => return write_overload(session, settings.overload).await,
+                Ok(reservation) => return self.hand_over(session, topic, target.query, reservation).await,
+                Err(_) => return write_overload(session, overload).await,
             },
         };
-        answer.write(session).await?;
-        Ok(Outcome::Answered)
+        answer.write(session).await
     }
 
     async fn hand_over(
         &self,
         session: &mut ServerSession,
         topic: Topic,
+        query: Option<&[u8]>,
         reservation: Reservation,
-    ) -> pingora::Result<Outcome> {
+    ) -> pingora::Result<()> {
         let request = session.req_header();
         let framing = if request.version >= Version::HTTP_11 { Framing::Chunked } else { Framing::Close };
-        let requested = requested(&request.headers, request.uri.query());
+        let requested = requested(&request.headers, query);
         let Some(conn) = take_conn(session) else {
             // Every listener of ours makes its own connections; anything else is a mistake in putting them together.
             return Answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "no stream on this connection")
                 .write(session)
-                .await
-                .map(|()| Outcome::Answered);
+                .await;
         };
         let peer = match conn.peer() {
             Peer::Ip(address) => Some(address),
@@ -134,7 +124,7 @@ impl Subscribe {
             Ok(socket) => socket,
             Err(error) => {
                 tracing::debug!(%error, "a subscriber's socket could not be taken over");
-                return Ok(Outcome::TakenOver);
+                return Ok(());
             }
         };
         // A kernel that refuses keeps its own default, which is only larger.
@@ -143,7 +133,7 @@ impl Subscribe {
         let selector = Selector::Topic(topic);
         let admission = Admission { socket, peer, selector, framing, head: head(framing), rule };
         reservation.admit(admission, requested.as_deref());
-        Ok(Outcome::TakenOver)
+        Ok(())
     }
 }
 
@@ -173,16 +163,13 @@ fn admit(method: &Method, rest: &[u8], headers: &HeaderMap) -> Result<Wanted, Re
 }
 
 /// The asked-for cursor: `Last-Event-ID`, or `?last-event-id=` where a header can't be set. The header wins.
-fn requested(headers: &HeaderMap, query: Option<&str>) -> Option<Vec<u8>> {
+fn requested(headers: &HeaderMap, query: Option<&[u8]>) -> Option<Vec<u8>> {
     if let Some(header) = headers.get("last-event-id") {
         return Some(header.as_bytes().to_vec());
     }
-    let value = query?.split('&').find_map(|pair| pair.strip_prefix("last-event-id="))?;
+    let value = query?.split(|&b| b == b'&').find_map(|pair| pair.strip_prefix(b"last-event-id="))?;
     // What cannot be decoded is not a cursor, and is told like any other that is not.
-    Some(
-        decode(value.as_bytes())
-            .map_or_else(|_| value.as_bytes().to_vec(), |text| text.into_owned().into_bytes()),
-    )
+    Some(decode(value).map_or_else(|_| value.to_vec(), |text| text.into_owned().into_bytes()))
 }
 
 /// Header lines of every answer that is a stream.
@@ -210,14 +197,9 @@ fn head(framing: Framing) -> Bytes {
     head.into()
 }
 
-/// A stream's head alone, as `HEAD` asks for.
-async fn write_head(session: &mut ServerSession) -> pingora::Result<Outcome> {
-    write_stream(session, Bytes::new()).await
-}
-
 /// The answer of a server that is temporarily unable. A browser's `EventSource` gives up for good on any status but 200,
 /// so it gets an empty stream that asks it to come back.
-async fn write_overload(session: &mut ServerSession, overload: Overload) -> pingora::Result<Outcome> {
+async fn write_overload(session: &mut ServerSession, overload: Overload) -> pingora::Result<()> {
     let (low, high) = OVERLOAD_RETRY;
     let retry = Duration::from_millis(fastrand::u64(low.as_millis() as u64..=high.as_millis() as u64));
     match overload {
@@ -227,12 +209,13 @@ async fn write_overload(session: &mut ServerSession, overload: Overload) -> ping
                 Answer::problem(StatusCode::SERVICE_UNAVAILABLE, "no stream can be opened now; try again")
                     .with(RETRY_AFTER, HeaderValue::from(retry.as_secs()))
                     .with(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            answer.write(session).await.map(|()| Outcome::Answered)
+            answer.write(session).await
         }
     }
 }
 
-async fn write_stream(session: &mut ServerSession, body: Bytes) -> pingora::Result<Outcome> {
+/// A stream of known length; `HEAD` gets its head alone.
+async fn write_stream(session: &mut ServerSession, body: Bytes) -> pingora::Result<()> {
     let mut response = pingora::http::ResponseHeader::build(StatusCode::OK, Some(5))?;
     for (name, value) in STREAM_HEADERS {
         response.insert_header(name, value)?;
@@ -245,7 +228,7 @@ async fn write_stream(session: &mut ServerSession, body: Bytes) -> pingora::Resu
     if !head_only {
         session.write_response_body(body, true).await?;
     }
-    Ok(Outcome::Answered)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -293,10 +276,10 @@ mod tests {
     #[test]
     fn the_header_wins_over_the_query() {
         let mut headers = HeaderMap::new();
-        let query = Some("x=1&last-event-id=a%2D1&last-event-id=b");
+        let query = Some(&b"x=1&last-event-id=a%2D1&last-event-id=b"[..]);
         assert_eq!(requested(&headers, None), None);
         assert_eq!(requested(&headers, query), Some(b"a-1".to_vec()));
-        assert_eq!(requested(&headers, Some("last-event-id=%zz")), Some(b"%zz".to_vec()));
+        assert_eq!(requested(&headers, Some(b"last-event-id=%zz")), Some(b"%zz".to_vec()));
         headers.insert("last-event-id", HeaderValue::from_bytes(b"\xff").unwrap());
         assert_eq!(requested(&headers, query), Some(b"\xff".to_vec()));
     }

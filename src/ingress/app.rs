@@ -162,7 +162,7 @@ impl HttpServerApp for Ingress {
         session: ServerSession,
         _shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let mut exchange = match Exchange::read(session, &self.parts.lifecycle).await {
+        let mut exchange = match Exchange::read(session).await {
             Ok(exchange) => exchange?,
             Err(unreadable) => {
                 self.parts.metrics.unrouted.count(Outcome::Malformed);

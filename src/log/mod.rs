@@ -8,7 +8,9 @@
 //! as the append, and honest coverage, which may report a loss where there was none, and never the reverse.
 
 pub mod clock;
+pub mod inflight;
 pub mod memory;
+pub mod queue;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -43,7 +43,7 @@ const HEAD_READ: usize = 4096;
 /// Bytes of the next request that are taken in early, at most. More stay in the kernel.
 const STASH: usize = 1024;
 /// How long and how much is read away at the end, so that a reset for unread bytes does not overtake the answer.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 1 << 20;
 
 /// Who is at the other end.
@@ -82,6 +82,7 @@ pub struct Conn {
     lingering: bool,
     control: Control,
     timer: Option<Pin<Box<Sleep>>>,
+    linger: Option<Linger>,
     _slot: Slot,
 }
 
@@ -92,7 +93,16 @@ enum Io {
 }
 
 /// `owed` of a body whose end only its reader can tell.
-const ENDLESS: u64 = u64::MAX;
+const ENDLESS: u64 = u64::MAX - 1;
+/// `owed` when there are no requests any more.
+const OPEN: u64 = u64::MAX;
+
+/// Reading away what still comes after the end was sent.
+#[derive(Debug)]
+struct Linger {
+    until: Pin<Box<Sleep>>,
+    bytes: usize,
+}
 
 impl Conn {
     pub(super) fn tcp(stream: TcpStream, peer: SocketAddr, slot: Slot) -> Self {
@@ -120,6 +130,7 @@ impl Conn {
             lingering: false,
             control: Control::default(),
             timer: None,
+            linger: None,
             _slot: slot,
         }
     }
@@ -159,7 +170,13 @@ impl Conn {
 
     /// From now on all bytes of the caller are handed on as they come, those that came early first.
     pub fn open(&mut self) {
-        self.owed = ENDLESS;
+        self.owed = OPEN;
+    }
+
+    /// Takes back bytes that were handed on beyond the request's end, to be read before all others.
+    pub(super) fn put_back(&mut self, mut bytes: BytesMut) {
+        bytes.unsplit(std::mem::take(&mut self.unread));
+        self.unread = bytes;
     }
 
     /// Waits for the next request's head and checks it. True: it is there, and reads begin with it. False: the caller is
@@ -224,8 +241,7 @@ impl Conn {
         let _ = timeout(limits.head, async {
             self.write_all(&refusal.answer()).await?;
             self.owed = ENDLESS;
-            Shutdown::shutdown(self).await;
-            io::Result::Ok(())
+            AsyncWriteExt::shutdown(self).await
         })
         .await;
     }
@@ -293,6 +309,24 @@ impl Conn {
         }
     }
 
+    /// Reads away what comes, until the caller ends, or [`LINGER`] or [`LINGER_BYTES`] are over.
+    fn poll_waste(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let linger = self.linger.get_or_insert_with(|| Linger {
+            until: Box::pin(sleep_until(Instant::now() + LINGER)),
+            bytes: LINGER_BYTES,
+        });
+        let mut waste = [0; HEAD_READ];
+        while linger.bytes > 0 && linger.until.as_mut().poll(cx).is_pending() {
+            let mut buf = ReadBuf::new(&mut waste);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+            match buf.filled().len() {
+                0 => break,
+                read => linger.bytes = linger.bytes.saturating_sub(read),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn poll_fresh(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let io = Pin::new(&mut self.io);
         let before = buf.filled().len();
@@ -309,7 +343,7 @@ impl Conn {
     }
 
     fn handed(&mut self, bytes: usize) {
-        if self.owed != ENDLESS {
+        if self.owed < ENDLESS {
             self.owed -= bytes as u64;
         }
         if bytes > 0 {
@@ -375,32 +409,26 @@ impl AsyncWrite for Conn {
         this.poll_send(cx)
     }
 
+    /// Sends what is left and the end of the stream. When the request was not read whole, what still comes is read away
+    /// for a while: closing over unread bytes makes the kernel send a reset, which can overtake the answer.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_send(cx))?;
-        Pin::new(&mut this.io).poll_shutdown(cx)
+        if this.linger.is_none() {
+            ready!(this.poll_send(cx))?;
+            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+            let read_whole = this.owed == 0 && this.unread.is_empty();
+            if read_whole || this.owed == OPEN {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        this.poll_waste(cx)
     }
 }
 
 #[async_trait]
 impl Shutdown for Conn {
-    /// Sends what is left and the end of the stream. When the request was not read whole, what still comes is read away
-    /// for a moment: closing over unread bytes makes the kernel send a reset, which can overtake the answer.
     async fn shutdown(&mut self) {
-        if AsyncWriteExt::shutdown(self).await.is_err() || (self.owed == 0 && self.unread.is_empty()) {
-            return;
-        }
-        let _ = timeout(LINGER, async {
-            let mut waste = [0; HEAD_READ];
-            let mut left = LINGER_BYTES;
-            while let Ok(read @ 1..) = self.io.read_some(&mut waste).await {
-                left = left.saturating_sub(read);
-                if left == 0 {
-                    break;
-                }
-            }
-        })
-        .await;
+        let _ = AsyncWriteExt::shutdown(self).await;
     }
 }
 
@@ -430,13 +458,6 @@ impl Io {
         match self {
             Self::Tcp(stream) => stream.read_buf(buf).await,
             Self::Unix(stream) => stream.read_buf(buf).await,
-        }
-    }
-
-    async fn read_some(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(buf).await,
-            Self::Unix(stream) => stream.read(buf).await,
         }
     }
 }

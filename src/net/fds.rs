@@ -7,9 +7,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const RESERVED: usize = 128;
 /// Connections of operators and Prometheus. They are promised a descriptor whatever else happens.
 const ADMIN: usize = 64;
-/// Connections of webhook senders at most, and at least; in between a sixteenth.
+/// Connections of webhook senders at most, and at least; in between a thirty-second of all.
 const INGRESS: (usize, usize) = (16, 4096);
-/// Requests in flight through the edge at most, and at least; in between an eighth. Each may hold two descriptors: the
+/// Requests in flight through the edge at most, and at least; in between a sixteenth of all. Each may hold two descriptors: the
 /// caller's and the app's.
 const EDGE: (usize, usize) = (16, 8192);
 /// Idle connections to the app that may be kept.
@@ -37,8 +37,8 @@ impl Budget {
     pub fn share(open_files: u64, wanted: usize) -> Self {
         let total = usize::try_from(open_files.min(UNLIMITED)).unwrap_or(usize::MAX);
         let free = total.saturating_sub(RESERVED + ADMIN);
-        let ingress = (free / 16).clamp(INGRESS.0, INGRESS.1);
-        let edge = (free / 8).clamp(EDGE.0, EDGE.1);
+        let ingress = (free / 32).clamp(INGRESS.0, INGRESS.1);
+        let edge = (free / 16).clamp(EDGE.0, EDGE.1);
         let pool = UPSTREAM_POOL.min(free / 8);
         let left = free.saturating_sub(ingress + 2 * edge + pool);
         Self { subscribers: wanted.min(left), edge, ingress, admin: ADMIN }
@@ -67,9 +67,9 @@ mod tests {
             (1 << 20, 100_000, 100_000, 8192, 4096),
             (1 << 20, 5_000_000, 1_048_576 - 192 - 4096 - 16_384 - 128, 8192, 4096),
             (u64::MAX, 100_000, 100_000, 8192, 4096),
-            (65_536, 100_000, 65_536 - 192 - 4084 - 2 * 8168 - 128, 8168, 4084),
-            (20_000, 100_000, 19_808 - 1238 - 2 * 2476 - 128, 2476, 1238),
-            (1024, 100_000, 832 - 52 - 2 * 104 - 104, 104, 52),
+            (65_536, 100_000, 65_536 - 192 - 2042 - 2 * 4084 - 128, 4084, 2042),
+            (20_000, 100_000, 19_808 - 619 - 2 * 1238 - 128, 1238, 619),
+            (1024, 100_000, 832 - 26 - 2 * 52 - 104, 52, 26),
             (256, 100_000, 64 - 16 - 2 * 16 - 8, 16, 16),
             (0, 100_000, 0, 16, 16),
         ] {

@@ -13,6 +13,9 @@ pub const MAX_HEAD: usize = 128 * 1024;
 /// Field lines at most; below the 256 that the parser behind this takes.
 pub const MAX_HEAD_LINES: usize = 200;
 
+/// Bytes of a request target at most: what the URI type behind this takes.
+const MAX_TARGET: usize = 65_534;
+
 /// How long the body is (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -44,8 +47,8 @@ pub(super) fn check(head: &[u8]) -> Result<Framing, Refusal> {
         line.strip_suffix(b"\r\n").ok_or(Refusal::Malformed("a line does not end with CR LF"))
     });
     let first = lines.next().ok_or(Refusal::Malformed("no request line"))??;
-    let version = request_line(first)?;
-    let mut fields = Fields::default();
+    let (version, authority) = request_line(first)?;
+    let mut fields = Fields { authority, ..Fields::default() };
     for (count, line) in lines.enumerate() {
         let line = line?;
         if line.is_empty() {
@@ -65,8 +68,8 @@ enum Version {
     Http11,
 }
 
-/// RFC 9112 §3.
-fn request_line(line: &[u8]) -> Result<Version, Refusal> {
+/// RFC 9112 §3. The version, and the authority of a target in absolute form.
+fn request_line(line: &[u8]) -> Result<(Version, Option<&[u8]>), Refusal> {
     let mut parts = line.split(|&b| b == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -85,28 +88,52 @@ fn request_line(line: &[u8]) -> Result<Version, Refusal> {
     if method == b"CONNECT" {
         return Err(Refusal::NotImplemented("no tunnels are made here"));
     }
-    // RFC 9112 §3.2: origin form, absolute form, asterisk form. A fragment is never sent, and who sees one disagrees on
-    // where the path ends.
-    let absolute = |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|t| t.eq_ignore_ascii_case(scheme));
-    let form = target.starts_with(b"/")
-        || (target == b"*" && method == b"OPTIONS")
-        || absolute(b"http://")
-        || absolute(b"https://");
-    if !form || target.iter().any(|&b| b <= b' ' || b == 0x7f || b == b'#') {
-        return Err(Refusal::Malformed("the request target is not valid"));
+    if target.len() > MAX_TARGET {
+        return Err(Refusal::TargetTooLong);
     }
-    Ok(version)
+    let authority = match target {
+        [b'/', ..] => None,
+        b"*" if method == b"OPTIONS" => None,
+        _ => Some(authority(target).ok_or(BAD_TARGET)?),
+    };
+    let (path, query) = target.split_at(target.iter().position(|&b| b == b'?').unwrap_or(target.len()));
+    // What browsers escape in each (URL standard), and no URI type takes. A fragment is never sent, and who sees one
+    // disagrees on where the path ends.
+    let bad = |part: &[u8], also: &[u8]| part.iter().any(|b| b.is_ascii_control() || also.contains(b));
+    if bad(path, b"<>`#") || bad(query, b"<>\"#") {
+        return Err(BAD_TARGET);
+    }
+    Ok((version, authority))
 }
+
+/// RFC 9112 §3.2.2.
+fn authority(target: &[u8]) -> Option<&[u8]> {
+    let scheme = [&b"http://"[..], b"https://"]
+        .into_iter()
+        .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))?;
+    let rest = &target[scheme.len()..];
+    let end = rest.iter().position(|&b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+    (end > 0 && is_host(&rest[..end])).then_some(&rest[..end])
+}
+
+/// Not the whole grammar: nothing in it that another reader could take for the end of the host.
+fn is_host(host: &[u8]) -> bool {
+    !host.iter().any(|b| b" \t@/\\?#,<>\"".contains(b))
+}
+
+const BAD_TARGET: Refusal = Refusal::Malformed("the request target is not valid");
 
 /// What is known of the field lines so far.
 #[derive(Debug, Default)]
-struct Fields {
+struct Fields<'a> {
+    /// Of the target.
+    authority: Option<&'a [u8]>,
     host: bool,
     length: Option<u64>,
     coding: bool,
 }
 
-impl Fields {
+impl Fields<'_> {
     fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
         // RFC 9112 §5.2: a folded line MUST be refused or replaced.
         if matches!(line[0], b' ' | b'\t') {
@@ -136,8 +163,12 @@ impl Fields {
         if self.host {
             return Err(Refusal::Malformed("Host is given twice"));
         }
-        if value.iter().any(|b| b" \t@/\\?#,".contains(b)) {
+        if !is_host(value) {
             return Err(Refusal::Malformed("Host is not valid"));
+        }
+        // Stricter than RFC 9112 §3.2.2, which lets the target win: whoever reads Host alone would disagree.
+        if self.authority.is_some_and(|authority| authority != value) {
+            return Err(Refusal::Malformed("Host differs from the request target"));
         }
         self.host = true;
         Ok(())
@@ -211,8 +242,9 @@ mod tests {
         for head in [
             "GET / HTTP/1.0\r\n\r\n",
             "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
-            "GET http://a/b?c HTTP/1.1\r\nHost: a:80\r\n\r\n",
-            "GET HTTP://[::1]/ HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n",
+            "GET http://a:80/b?c HTTP/1.1\r\nHost: a:80\r\n\r\n",
+            "GET HTTP://[::1]:8080 HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n",
+            "GET /a\"|^{}\\?`|' HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET /\u{fc}?%00\\ HTTP/1.1\r\nHost:\r\n\r\n",
         ] {
             assert_eq!(check(head.as_bytes()), Ok(Framing::Length(0)), "{head:?}");
@@ -269,6 +301,14 @@ mod tests {
             ("GET a HTTP/1.1", 400),
             ("GET * HTTP/1.1", 400),
             ("GET ftp://a/ HTTP/1.1", 400),
+            ("GET http:/// HTTP/1.1", 400),
+            ("GET http://b/ HTTP/1.1", 400),
+            ("GET http://x@a/ HTTP/1.1", 400),
+            ("GET http://a\\@b/ HTTP/1.1", 400),
+            ("GET /< HTTP/1.1", 400),
+            ("GET /` HTTP/1.1", 400),
+            ("GET /?\" HTTP/1.1", 400),
+            (&format!("GET /{} HTTP/1.1", "x".repeat(MAX_TARGET)), 414),
             ("GET / http/1.1", 400),
             ("GET / HTTP/11", 400),
             ("PRI * HTTP/2.0", 505),

@@ -18,6 +18,7 @@ mod service;
 pub use address::{Address, AddressError};
 pub use conn::{Conn, Peer, take_conn};
 pub use control::{Control, Wait};
+pub(crate) use fds::UPSTREAM_POOL;
 pub use fds::{Budget, raise_open_files};
 pub use head::{MAX_HEAD, MAX_HEAD_LINES};
 pub use listener::{BindError, Listener};

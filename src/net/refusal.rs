@@ -16,6 +16,9 @@ pub enum Refusal {
     /// The head has too many bytes or lines.
     #[error("the request's head is too large")]
     TooLarge,
+    /// The request target has too many bytes.
+    #[error("the request target is too long")]
+    TargetTooLong,
     /// A method or transfer coding that no listener takes.
     #[error("{0}")]
     NotImplemented(&'static str),
@@ -31,6 +34,7 @@ impl Refusal {
         match self {
             Self::Malformed(_) => 400,
             Self::Slow => 408,
+            Self::TargetTooLong => 414,
             Self::TooLarge => 431,
             Self::NotImplemented(_) => 501,
             Self::Version => 505,
@@ -41,6 +45,7 @@ impl Refusal {
         match self {
             Self::Malformed(_) => "Bad Request",
             Self::Slow => "Request Timeout",
+            Self::TargetTooLong => "URI Too Long",
             Self::TooLarge => "Request Header Fields Too Large",
             Self::NotImplemented(_) => "Not Implemented",
             Self::Version => "HTTP Version Not Supported",

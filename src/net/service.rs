@@ -239,7 +239,9 @@ async fn serve<A: HttpServerApp + Send + Sync + 'static>(
 ) {
     let mut conn = Box::new(conn);
     loop {
-        match conn.next_request(&limits, lifecycle.reached(Phase::Draining)).await {
+        // A connection that comes during a drain is to hear so, and its first bytes may still be on their way.
+        let end = if lifecycle.phase() < Phase::Draining { Phase::Draining } else { Phase::Ending };
+        match conn.next_request(&limits, lifecycle.reached(end)).await {
             Ok(true) => {}
             Ok(false) => return,
             Err(refusal) => {

@@ -11,13 +11,14 @@ use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use super::Outcome;
+use crate::Res;
 use crate::args::Args;
 use crate::contender::Contender;
 use crate::ledger::Ledger;
+use crate::procfs::Cpu;
 use crate::publisher::{Plan, Published, publish};
 use crate::stats::{Histogram, median};
 use crate::subscribers::Subscribers;
-use crate::{Res, procfs};
 
 const SETTLE: Duration = Duration::from_millis(500);
 /// After the last event: silence for this long ends the run, complete or not.
@@ -63,8 +64,7 @@ pub fn run(contender: &Contender, args: &Args, offer: &Offer) -> Res<Outcome> {
 struct Mark {
     at: Instant,
     received: u64,
-    server_cpu: f64,
-    own_cpu: f64,
+    cpu: Cpu,
 }
 
 /// What the subscribers see of one run.
@@ -79,12 +79,7 @@ struct Watch {
 
 impl Watch {
     fn mark(&self) -> Mark {
-        Mark {
-            at: Instant::now(),
-            received: self.ledger.received,
-            server_cpu: procfs::cpu_micros(&self.pids),
-            own_cpu: procfs::cpu_micros(&[std::process::id()]),
-        }
+        Mark { at: Instant::now(), received: self.ledger.received, cpu: Cpu::now(&self.pids) }
     }
 
     fn tick(&mut self, subscribers: &mut Subscribers) -> Res<()> {
@@ -131,7 +126,6 @@ impl Watch {
     fn outcome(&self, begin: &Mark, end: &Mark, published: &Published, gaps: u64) -> Outcome {
         let seconds = (end.at - begin.at).as_secs_f64();
         let delivered = (end.received - begin.received) as f64;
-        let server_cpu = end.server_cpu - begin.server_cpu;
         let sent_in_window = published.answers.iter().filter(|a| self.window.contains(&a.sent_micros));
         let mut waits: Vec<f64> = sent_in_window.map(|answer| f64::from(answer.wait_micros)).collect();
         let faults = self.ledger.faults(published.sent());
@@ -141,8 +135,6 @@ impl Watch {
         figures.extend([
             ("deliveries_per_s", delivered / seconds),
             ("accepted_per_s", waits.len() as f64 / seconds),
-            ("server_cores", server_cpu / seconds / 1e6),
-            ("generator_cores", (end.own_cpu - begin.own_cpu) / seconds / 1e6),
             ("published", f64::from(published.sent())),
             ("missing", faults.missing as f64),
             ("doubled", faults.doubled as f64),
@@ -150,8 +142,9 @@ impl Watch {
             ("gaps", gaps as f64),
             ("refused", f64::from(published.refused)),
         ]);
+        figures.extend(end.cpu.cores_since(&begin.cpu, seconds));
         if delivered > 0.0 {
-            figures.insert("cpu_us_per_delivery", server_cpu / delivered);
+            figures.insert("cpu_us_per_delivery", (end.cpu.server - begin.cpu.server) / delivered);
         }
         figures.extend(self.latency.quantile(0.5).map(|value| ("latency_p50_us", value)));
         figures.extend(self.latency.quantile(0.99).map(|value| ("latency_p99_us", value)));

@@ -103,7 +103,8 @@ impl Scenario {
                         compared("latency_p99_us", "p99 ms", MILLI),
                         compared("wait_p50_us", "publisher waits ms", MILLI),
                         shown("server_cores", "server cores", 1.0),
-                        shown("generator_cores", "generator cores", 1.0),
+                        shown("generator_cores", "generator", 1.0),
+                        shown("other_cores", "others", 1.0),
                     ]
                 }
             }
@@ -125,7 +126,8 @@ impl Scenario {
                         compared("wait_p50_us", "wait p50 ms", MILLI),
                         compared("wait_p99_us", "wait p99 ms", MILLI),
                         shown("server_cores", "server cores", 1.0),
-                        shown("generator_cores", "generator cores", 1.0),
+                        shown("generator_cores", "generator", 1.0),
+                        shown("other_cores", "others", 1.0),
                     ]
                 }
             }

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use super::Outcome;
+use crate::Res;
 use crate::args::Args;
 use crate::contender::Contender;
+use crate::procfs::Cpu;
 use crate::publisher::{Plan, publish};
 use crate::stats::Histogram;
-use crate::{Res, procfs};
 
 pub const LANES: u8 = 64;
 
@@ -20,14 +21,13 @@ pub fn run(contender: &Contender, args: &Args) -> Res<Outcome> {
         until: Instant::now() + args.warm_up(),
     };
     publish(&plan)?;
-    let (pids, own) = (contender.pids(), [std::process::id()]);
-    let (server_before, own_before) = (procfs::cpu_micros(&pids), procfs::cpu_micros(&own));
+    let pids = contender.pids();
+    let before = Cpu::now(&pids);
     plan.clock = Instant::now();
     plan.until = plan.clock + args.window();
     let published = publish(&plan)?;
     let seconds = plan.clock.elapsed().as_secs_f64();
-    let server_cpu = procfs::cpu_micros(&pids) - server_before;
-    let own_cpu = procfs::cpu_micros(&own) - own_before;
+    let after = Cpu::now(&pids);
 
     let mut waits = Histogram::new();
     published.answers.iter().for_each(|answer| waits.record(answer.wait_micros as u32));
@@ -35,11 +35,10 @@ pub fn run(contender: &Contender, args: &Args) -> Res<Outcome> {
     let mut outcome = Outcome::default();
     outcome.figures.extend([
         ("webhooks_per_s", count / seconds),
-        ("cpu_us_per_webhook", server_cpu / count),
-        ("server_cores", server_cpu / seconds / 1e6),
-        ("generator_cores", own_cpu / seconds / 1e6),
+        ("cpu_us_per_webhook", (after.server - before.server) / count),
         ("refused", f64::from(published.refused)),
     ]);
+    outcome.figures.extend(after.cores_since(&before, seconds));
     for (name, quantile) in [("wait_p50_us", 0.5), ("wait_p99_us", 0.99)] {
         outcome.figures.extend(waits.quantile(quantile).map(|value| (name, value)));
     }

@@ -101,6 +101,7 @@ impl Log for FakeLog {
 pub(super) struct Bench {
     pub(super) app: Arc<Ingress>,
     pub(super) phase: watch::Sender<Phase>,
+    pub(super) lifecycle: Lifecycle,
     log: Arc<FakeLog>,
     registry: Registry,
 }
@@ -125,12 +126,12 @@ impl Bench {
             log: Arc::clone(&log) as Arc<dyn Log>,
             subscribers: Arc::new(|topic| topic.as_str().len() as u64),
             settings: Live::fixed(settings),
-            lifecycle,
+            lifecycle: lifecycle.clone(),
             metrics: Metrics::register(&registry).unwrap(),
             clock: || Millis(1_700_000_000_000),
         };
         let app = Arc::new(Ingress::new(parts).with_append_time(append_time));
-        Self { app, phase, log, registry }
+        Self { app, phase, lifecycle, log, registry }
     }
 
     pub(super) fn script(&self, script: Script) {

@@ -91,12 +91,3 @@ async fn a_drain_refuses_and_closes_and_what_precedes_it_does_not() {
     assert_eq!(bench.published().len(), 1);
     assert_eq!(bench.outcomes("unavailable"), 2);
 }
-
-#[tokio::test]
-async fn a_drain_ends_idle_connections() {
-    let bench = Bench::new();
-    let mut peer = bench.peer();
-    assert_eq!(peer.ask(post("/webhooks/orders", "", "x")).await.status, 202);
-    bench.phase.send_replace(Phase::Draining);
-    peer.closed().await;
-}

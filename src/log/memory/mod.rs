@@ -9,6 +9,8 @@
 mod bounds;
 mod dedupe;
 mod losses;
+#[cfg(test)]
+mod model;
 mod read;
 mod recency;
 mod shares;

@@ -15,16 +15,10 @@ use tokio::time::timeout;
 use super::answer::{Answer, Body, Connection};
 use super::body::{self, BodyError, BodyLimit};
 use super::linger::linger;
-use crate::lifecycle::{Lifecycle, Phase};
-
-/// Seconds a connection may be idle between two requests. Senders that come every minute keep theirs.
-const IDLE_SECONDS: u64 = 75;
+use crate::net::{Conn, Peer};
 
 /// How long a peer may take to receive one answer. Only a peer that sends without ever reading runs into it.
 const WRITE_TIME: Duration = Duration::from_secs(10);
-
-/// How long a request that was on its way when a drain began may take to arrive; then an idle connection is closed.
-const LAST_REQUEST_TIME: Duration = Duration::from_millis(500);
 
 /// A request whose head was read, and which is answered exactly once.
 pub struct Exchange {
@@ -74,27 +68,16 @@ pub enum HeadError {
 }
 
 impl Exchange {
-    /// Reads the next request's head. None when the peer is gone or was idle too long, or a drain ended its idling: there
-    /// is nobody to answer.
+    /// Reads the next request's head. None when the peer is gone: there is nobody to answer. How long a head may take and
+    /// a connection may idle is the listener's ([`crate::net::Service`]), which has the head before this is called.
     ///
     /// # Errors
     /// [`Unreadable`], to be answered.
-    pub async fn read(
-        mut session: ServerSession,
-        lifecycle: &Lifecycle,
-    ) -> Result<Option<Self>, Box<Unreadable>> {
-        // Requests that came in one packet are answered one after the other; without this the answer to the first would
-        // be lost with the rest.
+    pub async fn read(mut session: ServerSession) -> Result<Option<Self>, Box<Unreadable>> {
+        // Bytes behind a request are the next one's. Without this its connection would be dropped, and since the answer is
+        // written after the session has given the connection up, the answer with it.
         session.set_pipelining_enabled(true);
-        let read = if lifecycle.phase() >= Phase::Draining {
-            session.read_request().await
-        } else {
-            tokio::select! {
-                biased;
-                read = session.read_request() => read,
-                () = idled_out(lifecycle) => return Ok(None),
-            }
-        };
+        let read = session.read_request().await;
         match read {
             Ok(true) => {
                 // Pingora has settled what version, Connection header and framing allow.
@@ -117,10 +100,16 @@ impl Exchange {
         self.session.req_header()
     }
 
-    /// The peer's address, where the listener has noted it.
+    /// Who is at the other end. None when the connection does not say.
     #[must_use]
-    pub fn peer(&self) -> Option<&SocketAddr> {
-        self.session.client_addr()
+    pub fn peer(&self) -> Option<Peer> {
+        if let Some(conn) = self.session.stream().and_then(|s| (**s).as_any().downcast_ref::<Conn>()) {
+            return Some(conn.peer());
+        }
+        match self.session.client_addr()? {
+            SocketAddr::Inet(address) => Some(Peer::Ip(*address)),
+            SocketAddr::Unix(_) => Some(Peer::Unix),
+        }
     }
 
     /// Reads the whole body.
@@ -161,12 +150,6 @@ impl Exchange {
             Reuse::Close => close(self.session, &bytes).await,
         }
     }
-}
-
-/// Ends the wait for a request on a connection that was open when a drain began.
-async fn idled_out(lifecycle: &Lifecycle) {
-    lifecycle.reached(Phase::Draining).await;
-    tokio::time::sleep(LAST_REQUEST_TIME).await;
 }
 
 impl Unreadable {
@@ -228,15 +211,24 @@ impl Answered {
 /// The request is read to its end, so the session can give the connection up before the answer is written: the answer
 /// is then one write of ours, whatever buffers lie below.
 async fn keep(mut session: ServerSession, bytes: &[u8]) -> Answered {
-    session.set_keepalive(Some(IDLE_SECONDS));
+    // Pingora forbids reuse when it says 100 while the body is still to come; by now the body is there. 0: no time-out of
+    // its own between requests.
+    session.set_keepalive(Some(0));
     let mut settings = HttpPersistentSettings::for_session(&session);
     let Ok(Some(reusable)) = session.finish().await else { return Answered::Gone };
     let (mut stream, next) = reusable.into_parts();
     if write(&mut stream, bytes).await.is_none() {
         return Answered::Gone;
     }
-    if let Some(next) = next {
-        settings.set_pipelined_prefix(next);
+    match next {
+        None => {}
+        // The end of a chunked body is known to its reader alone, which may have read past it.
+        Some(next) if (*stream).as_any().is::<Conn>() => {
+            let Ok(mut conn) = stream.into_any().downcast::<Conn>() else { return Answered::Gone };
+            conn.put_back(next);
+            stream = conn;
+        }
+        Some(next) => settings.set_pipelined_prefix(next),
     }
     Answered::Kept(ReusedHttpStream::new(stream, Some(settings)))
 }

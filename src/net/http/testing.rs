@@ -5,8 +5,14 @@ use std::time::Duration;
 
 use pingora::apps::{HttpServerApp, ServerApp};
 use pingora::protocols::Stream;
+use pingora::services::Service as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
+
+use crate::lifecycle::Lifecycle;
+use crate::net::{Address, Limits, Listener, Service, Settings};
 
 /// How long a test waits for bytes that must come.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,9 +47,45 @@ impl Wire {
 pub(crate) fn run<A: HttpServerApp + Send + Sync + 'static>(app: &Arc<A>, stream: Stream) {
     let app = Arc::clone(app);
     tokio::spawn(async move {
-        let (_keep, shutdown) = tokio::sync::watch::channel(false);
+        let (_keep, shutdown) = watch::channel(false);
         app.process_new(stream, &shutdown).await;
     });
+}
+
+/// A real listener with its accept loop in front of an application. Ends with the test.
+pub(crate) struct Served {
+    pub(crate) address: Address,
+    /// Kept open: dropping it would stop the accept loop.
+    _shutdown: watch::Sender<bool>,
+}
+
+impl Served {
+    /// Listens on a free loopback port.
+    pub(crate) fn tcp<A: HttpServerApp + Send + Sync + 'static>(app: &Arc<A>, lifecycle: Lifecycle) -> Self {
+        Self::on(&"127.0.0.1:0".parse().unwrap(), app, lifecycle)
+    }
+
+    pub(crate) fn on<A: HttpServerApp + Send + Sync + 'static>(
+        address: &Address,
+        app: &Arc<A>,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        let listener = Listener::bind("test.listen", address).unwrap();
+        let address = listener.local().clone();
+        let settings = Settings { name: "test", threads: 1, connections: 100, limits: Limits::default() };
+        let mut service = Service::new(settings, listener, Arc::clone(app), lifecycle);
+        let (shutdown, watching) = watch::channel(false);
+        tokio::spawn(async move { service.start_service(None, watching, 1).await });
+        Self { address, _shutdown: shutdown }
+    }
+
+    pub(crate) async fn stream(&self) -> TcpStream {
+        TcpStream::connect(self.address.to_string()).await.unwrap()
+    }
+
+    pub(crate) async fn peer(&self) -> Peer<TcpStream> {
+        Peer::of(self.stream().await)
+    }
 }
 
 impl Peer {
