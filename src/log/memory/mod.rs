@@ -7,6 +7,8 @@
 //! appends go on.
 
 mod bounds;
+#[cfg(test)]
+mod conforms;
 mod dedupe;
 mod losses;
 #[cfg(test)]
