@@ -16,5 +16,5 @@ mod tunnel;
 mod upstream;
 
 pub use metrics::Metrics;
-pub use proxy::{Edge, proxy};
+pub use proxy::{Edge, Roots, proxy};
 pub use settings::{Overload, Settings, Upstream, UpstreamScheme, UpstreamTimeouts};

@@ -4,6 +4,7 @@
 //! answer is streamed back. Time is kept by the caller's connection ([`Control`]): an answer is due from the request's
 //! end on, and after its first byte some byte must pass in either direction now and then.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,19 +45,39 @@ pub struct Edge {
     pub(super) lifecycle: Lifecycle,
     pub(super) metrics: Metrics,
     pub(super) tunnels: Tunnels,
+    roots: Roots,
     resolver: Resolver,
     failures: Throttle,
+}
+
+/// Who vouches for an app's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// The system's certificates, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    System,
+    /// Those in a PEM file, and no others.
+    File(PathBuf),
+}
+
+impl Roots {
+    pub(super) fn file(&self) -> Option<String> {
+        match self {
+            Self::System => None,
+            Self::File(path) => Some(path.to_string_lossy().into_owned()),
+        }
+    }
 }
 
 impl Edge {
     /// Settings are read anew for every request.
     #[must_use]
-    pub fn new(settings: Live<Settings>, lifecycle: Lifecycle, metrics: Metrics) -> Self {
+    pub fn new(settings: Live<Settings>, lifecycle: Lifecycle, metrics: Metrics, roots: Roots) -> Self {
         Self {
             settings,
             lifecycle,
             metrics,
-            tunnels: Tunnels::default(),
+            tunnels: Tunnels::new(&roots),
+            roots,
             resolver: Resolver::default(),
             failures: Throttle::default(),
         }
@@ -72,6 +93,7 @@ pub fn proxy(edge: Edge) -> Arc<HttpProxy<Edge>> {
         upstream_keepalive_pool_size: UPSTREAM_POOL,
         // Each of a name's addresses, and one connection of the pool that turned out to be closed.
         max_retries: MAX_ADDRESSES + 1,
+        ca_file: edge.roots.file(),
         ..ServerConf::default()
     };
     Arc::new(http_proxy(&Arc::new(conf), edge))

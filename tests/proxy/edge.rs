@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use arc_swap::access::Map;
 use prometheus::Registry;
 use sidestream::edge::{
-    Edge, Metrics, Overload, Settings, Upstream, UpstreamScheme, UpstreamTimeouts, proxy,
+    Edge, Metrics, Overload, Roots, Settings, Upstream, UpstreamScheme, UpstreamTimeouts, proxy,
 };
 use sidestream::lifecycle::{Lifecycle, Phase};
 use sidestream::live::Live;
@@ -31,6 +31,10 @@ pub fn to_port(port: u16) -> Upstream {
 
 impl Front {
     pub fn start(upstream: Option<Upstream>) -> Self {
+        Self::start_trusting(upstream, Roots::System)
+    }
+
+    pub fn start_trusting(upstream: Option<Upstream>, roots: Roots) -> Self {
         let timeouts = UpstreamTimeouts {
             connect: Duration::from_secs(2),
             first_byte: PAUSE / 2,
@@ -43,7 +47,7 @@ impl Front {
         let registry = Registry::new();
         let (phase, lifecycle) = Lifecycle::new();
         phase.send(Phase::Serving).unwrap();
-        let edge = Edge::new(live, lifecycle.clone(), Metrics::register(&registry).unwrap());
+        let edge = Edge::new(live, lifecycle.clone(), Metrics::register(&registry).unwrap(), roots);
         let running = Running::start_in(proxy(edge), 1000, Limits::default(), phase, lifecycle);
         Self { running, registry, settings }
     }
@@ -62,7 +66,7 @@ impl Front {
     }
 }
 
-fn get(path: &str) -> String {
+pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n")
 }
 
