@@ -203,7 +203,8 @@ impl ProxyHttp for Edge {
             // A retry.
             ctx.arm(Wait::Answer, |app| app.timeouts().first_byte);
         } else {
-            ctx.arm(Wait::Progress, |app| app.timeouts().idle);
+            // A body that neither comes nor is taken is no better than an answer that does not come.
+            ctx.arm(Wait::Progress, |app| app.timeouts().first_byte.min(app.timeouts().idle));
         }
         Ok(())
     }

@@ -31,6 +31,11 @@ impl HttpServerApp for App {
         let path = session.req_header().uri.path().to_owned();
         match path.as_str() {
             "/take" => take(&mut session),
+            "/take-unflushed" => {
+                let mut conn = take_conn(&mut session)?;
+                conn.write_all(b"a few bytes").await.ok()?;
+                assert!(conn.into_socket().is_err(), "bytes were lost");
+            }
             "/early" => answer(&mut session, "early").await,
             "/silent" => {
                 control.arm(Wait::Answer, Duration::from_millis(50));
@@ -252,6 +257,7 @@ async fn a_connection_can_be_taken_as_a_socket() {
     let request = "GET /take HTTP/1.1\r\nHost: a\r\n\r\n";
     assert_eq!(service.exchange(request).await, "taken early=false peer=127.0.0.1");
     assert_eq!(service.exchange(format!("{request}{GET}")).await, "taken early=true peer=127.0.0.1");
+    assert_eq!(service.exchange("GET /take-unflushed HTTP/1.1\r\nHost: a\r\n\r\n").await, "");
     service.open.none().await;
 }
 
