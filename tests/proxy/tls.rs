@@ -18,7 +18,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/proxy/tls").join(name)
 }
 
-/// Answers each request with the name that the caller asked for in its hello, and WebSockets with an echo.
+/// Answers each request with the name that the caller asked for in its hello, and an upgrade with a word.
 fn start() -> u16 {
     let chain = vec![CertificateDer::from_pem_file(file("cert.pem")).unwrap()];
     let key = PrivateKeyDer::from_pem_file(file("key.pem")).unwrap();
@@ -65,13 +65,13 @@ fn serve(stream: StreamOwned<ServerConnection, std::net::TcpStream>) -> std::io:
     }
 }
 
-fn to(host: &str, port: u16) -> Option<Upstream> {
-    Some(Upstream::Tcp { scheme: UpstreamScheme::Https, host: host.into(), port })
+fn to(host: &str, port: u16) -> Upstream {
+    Upstream::Tcp { scheme: UpstreamScheme::Https, host: host.into(), port }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_is_vouched_for_is_taken() {
-    let front = Front::start_trusting(to("localhost", start()), Roots::File(file("ca.pem")));
+    let front = Front::start_trusting(Some(to("localhost", start())), Roots::File(file("ca.pem")));
     let mut caller = front.running.connect().await;
     for _ in 0..3 {
         caller.send(get("/a")).await;
@@ -85,7 +85,7 @@ async fn a_certificate_that_is_vouched_for_is_taken() {
 async fn a_certificate_that_is_not_or_is_for_another_name_is_502() {
     let port = start();
     for (host, roots) in [("localhost", Roots::System), ("127.0.0.1", Roots::File(file("ca.pem")))] {
-        let front = Front::start_trusting(to(host, port), roots);
+        let front = Front::start_trusting(Some(to(host, port)), roots);
         for request in [get("/a"), upgrade("/ws")] {
             let answer = front.running.exchange(request).await;
             assert_eq!(status(&answer), 502, "{host}: {answer}");
