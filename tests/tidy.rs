@@ -23,7 +23,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["event", "log", "fanout", "net", "ingress", "edge", "admin", "live", "secret"]),
     (
         "app",
-        &["event", "log", "fanout", "net", "ingress", "edge", "admin", "live", "lifecycle", "secret", "config"],
+        &[
+            "event",
+            "log",
+            "fanout",
+            "net",
+            "ingress",
+            "edge",
+            "admin",
+            "live",
+            "lifecycle",
+            "secret",
+            "config",
+        ],
     ),
     ("cli", &["event", "config", "app", "net"]),
 ];
@@ -99,7 +111,9 @@ fn arrows_point_down_only() {
             continue;
         }
         let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == own) else {
-            wrong.push(format!("{path}: the part {own} has no layer; give it one here and in ARCHITECTURE.md"));
+            wrong.push(format!(
+                "{path}: the part {own} has no layer; give it one here and in ARCHITECTURE.md"
+            ));
             continue;
         };
         for (line, name) in named(&text) {
@@ -145,7 +159,8 @@ fn files_stay_readable() {
 
 #[test]
 fn every_module_says_what_it_is_for() {
-    let silent: Vec<_> = files("src", ".rs").into_iter().filter(|(_, text)| !text.starts_with("//!")).collect();
+    let silent: Vec<_> =
+        files("src", ".rs").into_iter().filter(|(_, text)| !text.starts_with("//!")).collect();
     let names: Vec<_> = silent.iter().map(|(path, _)| path).collect();
     assert!(names.is_empty(), "without a first line of documentation: {names:?}");
 }
