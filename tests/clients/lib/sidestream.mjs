@@ -124,7 +124,8 @@ export class Sidestream {
   /** Publishes and gives back the answer. */
   async publish(topic, data, { type, id } = {}) {
     const headers = {};
-    if (type) headers['Sidestream-Event'] = type;
+    // fetch takes a character for a byte here; a type is UTF-8.
+    if (type) headers['Sidestream-Event'] = Buffer.from(type).toString('latin1');
     if (id) headers['Sidestream-Id'] = id;
     const response = await fetch(`${this.ingress}/webhooks/${topic}`, { method: 'POST', body: data, headers });
     if (response.status !== 202) throw new Error(`publishing: ${response.status} ${await response.text()}`);
