@@ -1,0 +1,187 @@
+//! The listener's application: routes, and what each answers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use http::header::{ALLOW, CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, StatusCode};
+use pingora::apps::{HttpServerApp, ReusedHttpStream};
+use pingora::protocols::http::ServerSession;
+use pingora::server::ShutdownWatch;
+use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
+
+use super::info::Listening;
+use super::metrics::Metrics;
+use super::reload::{self, Reload};
+use super::settings::Settings;
+use super::{access, health, info};
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::live::Live;
+use crate::log::Log;
+use crate::net::http::{Answer, BodyError, BodyLimit, Exchange, Reuse};
+
+/// Bodies say nothing here yet; what is sent is read so that the connection goes on.
+const BODY: BodyLimit = BodyLimit { bytes: 64 << 10, time: Duration::from_secs(5) };
+
+/// Called before metrics are gathered: brings gauges up to a snapshot. Quick; it runs on every scrape.
+pub type Refresh = Box<dyn Fn() + Send + Sync>;
+
+/// Names what makes no progress; empty while all is well.
+pub type Wedged = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
+/// What an admin listener is made of.
+pub struct Parts {
+    /// The token and the readiness policy; a reload replaces them.
+    pub settings: Live<Settings>,
+    /// Decides readiness.
+    pub lifecycle: Lifecycle,
+    /// Told of.
+    pub log: Arc<dyn Log>,
+    /// What `/metrics` gathers.
+    pub registry: Registry,
+    /// This part's own.
+    pub metrics: Metrics,
+    /// Called before each gathering.
+    pub refresh: Vec<Refresh>,
+    /// What `/healthz` says.
+    pub wedged: Wedged,
+    /// What `/api/info` says of the listeners.
+    pub listeners: Vec<Listening>,
+    /// What `POST /api/reload` asks.
+    pub reload: Arc<dyn Reload>,
+    /// When the process started.
+    pub started: Instant,
+}
+
+/// The admin listener. Pingora calls it once per request.
+pub struct Admin {
+    parts: Parts,
+    /// One gathering at a time: refreshing and reading belong together.
+    gathering: Mutex<()>,
+}
+
+/// What a path stands for.
+#[derive(Clone, Copy)]
+enum Route {
+    Metrics,
+    Health,
+    Ready,
+    Info,
+    Reload,
+}
+
+impl Route {
+    fn of(path: &str) -> Option<Self> {
+        match path {
+            "/metrics" => Some(Self::Metrics),
+            "/healthz" => Some(Self::Health),
+            "/readyz" => Some(Self::Ready),
+            "/api/info" => Some(Self::Info),
+            "/api/reload" => Some(Self::Reload),
+            _ => None,
+        }
+    }
+
+    /// The methods it takes, as in `Allow`.
+    fn allows(self) -> &'static str {
+        match self {
+            Self::Reload => "POST",
+            _ => "GET, HEAD",
+        }
+    }
+}
+
+impl Admin {
+    /// An admin listener.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, gathering: Mutex::new(()) }
+    }
+
+    async fn serve(&self, exchange: &mut Exchange) -> Answer {
+        let head = exchange.request();
+        let Some(route) = Route::of(head.uri.path()) else {
+            return Answer::problem(StatusCode::NOT_FOUND, "there is nothing at this path");
+        };
+        if !route.allows().split(", ").any(|method| head.method.as_str() == method) {
+            return Answer::problem(StatusCode::METHOD_NOT_ALLOWED, &format!("only {}", route.allows()))
+                .with(ALLOW, HeaderValue::from_static(route.allows()));
+        }
+        if head.method == Method::POST {
+            let judged = {
+                let settings = self.parts.settings.load();
+                access::write(&head.headers, exchange.peer(), settings.token.as_ref())
+            };
+            if let Err(denied) = judged {
+                tracing::warn!(path = head.uri.path(), %denied, "write refused");
+                return denied.answer();
+            }
+        }
+        if let Err(error) = exchange.body(BODY).await {
+            return refused_body(error);
+        }
+        self.answer(route).await
+    }
+
+    async fn answer(&self, route: Route) -> Answer {
+        let parts = &self.parts;
+        match route {
+            Route::Metrics => self.gather(),
+            Route::Health => health::liveness(&(parts.wedged)()),
+            Route::Ready => {
+                let policy = parts.settings.load().readiness;
+                health::readiness(parts.lifecycle.phase(), &parts.log.health(), policy)
+            }
+            Route::Info => info::answer(&parts.listeners, parts.log.as_ref(), parts.started.elapsed()),
+            Route::Reload => reload::answer(parts.reload.reload().await),
+        }
+    }
+
+    fn gather(&self) -> Answer {
+        let families = {
+            let _one = self.gathering.lock().unwrap_or_else(PoisonError::into_inner);
+            self.parts.metrics.refresh(self.parts.log.as_ref());
+            for refresh in &self.parts.refresh {
+                refresh();
+            }
+            self.parts.registry.gather()
+        };
+        match TextEncoder::new().encode_to_string(&families) {
+            Ok(text) => Answer::new(StatusCode::OK, TEXT_FORMAT, text),
+            Err(error) => Answer::problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    }
+}
+
+fn refused_body(error: BodyError) -> Answer {
+    let status = match error {
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
+        BodyError::Coding => StatusCode::NOT_IMPLEMENTED,
+        BodyError::Ended | BodyError::Framing => StatusCode::BAD_REQUEST,
+    };
+    Answer::problem(status, &error.to_string())
+}
+
+#[async_trait]
+impl HttpServerApp for Admin {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        _shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        let mut exchange = match Exchange::read(session).await {
+            Ok(exchange) => exchange?,
+            Err(unreadable) => return unreadable.answer().await.finish().await,
+        };
+        let answer = self
+            .serve(&mut exchange)
+            .await
+            .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+            .with(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let draining = self.parts.lifecycle.phase() >= Phase::Draining;
+        let reuse = if draining { Reuse::Close } else { Reuse::Keep };
+        exchange.answer(&answer, reuse).await.finish().await
+    }
+}

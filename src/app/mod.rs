@@ -1,0 +1,255 @@
+//! The application: puts the parts together, and sees them through from start to exit.
+//!
+//! Order of a start: configuration → descriptors → listeners are bound → log → fan-out → services → banner. Whatever can
+//! fail fails before anything is served.
+
+mod banner;
+mod drain;
+mod reload;
+mod snapshot;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use prometheus::Registry;
+
+use self::drain::Shutdown;
+use self::reload::Reloader;
+use self::snapshot::Snapshots;
+use crate::admin::{self, Admin, Listening};
+use crate::config::{self, Config, LogKind, Source};
+use crate::edge::{self, Edge};
+use crate::event::{Epoch, Millis};
+use crate::fanout::{self, Fanout};
+use crate::ingress::{self, Ingress};
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::log::Log;
+use crate::log::clock::Clock;
+use crate::log::memory::MemoryLog;
+use crate::net::{self, Address, BindError, Budget, Listener, Service, raise_open_files};
+
+/// `EX_CONFIG` of sysexits.h: the configuration is not valid.
+const EX_CONFIG: u8 = 78;
+
+/// Threads of the admin listener: it answers a scrape and a probe, never a crowd.
+const ADMIN_THREADS: usize = 1;
+
+/// Why the process could not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("the system gives no threads or descriptors: {0}")]
+    System(#[from] io::Error),
+    #[error("a metric is registered twice: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Runs until the process is told to end. Exit code 0 after a clean drain, 78 for a bad configuration, 1 otherwise.
+#[must_use]
+pub fn serve(source: &Source) -> ExitCode {
+    let loaded = match config::load(source) {
+        Ok(loaded) => loaded,
+        Err(rejected) => {
+            eprintln!("{rejected}");
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match Application::start(source, loaded) {
+        Ok(application) => application.run(),
+        Err(error) => {
+            tracing::error!("cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The three listeners, bound.
+struct Bound {
+    edge: Listener,
+    ingress: Listener,
+    admin: Listener,
+}
+
+impl Bound {
+    fn bind(addresses: &config::Listeners) -> Result<Self, BindError> {
+        let bind = |key, address: &Address| Listener::bind(key, address);
+        Ok(Self {
+            edge: bind("edge.listen", &addresses.edge)?,
+            ingress: bind("ingress.listen", &addresses.ingress)?,
+            admin: bind("admin.listen", &addresses.admin)?,
+        })
+    }
+
+    fn listening(&self) -> Vec<Listening> {
+        [("edge", &self.edge), ("ingress", &self.ingress), ("admin", &self.admin)]
+            .map(|(name, listener)| Listening { name, address: listener.url() })
+            .into()
+    }
+}
+
+/// Everything that was started, and the server that runs it.
+struct Application {
+    server: Server,
+    shutdown: Shutdown,
+    banner: String,
+}
+
+impl Application {
+    fn start(source: &Source, loaded: config::Loaded) -> Result<Self, StartError> {
+        let started = Instant::now();
+        // Two TLS providers are linked in by dependencies; without a default the first handshake would panic.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let open_files = raise_open_files();
+        let bound = Bound::bind(&loaded.config.listen)?;
+        let listening = bound.listening();
+        let banner = banner::text(&loaded.config, &listening);
+
+        let registry = Registry::new();
+        let snapshots = Snapshots::new(loaded.config.clone());
+        let config = &loaded.config;
+        let log = open_log(config, &snapshots);
+        let budget = Budget::share(open_files, config.fanout.max_connections);
+        let fanout = Fanout::start(
+            Arc::clone(&log.shared),
+            snapshots.view(|config| &config.fanout),
+            fanout::Metrics::register(&registry)?,
+            config.shards.count().get(),
+            budget.subscribers,
+        )?;
+        if budget.subscribers < config.fanout.max_connections {
+            tracing::info!(
+                streams = budget.subscribers,
+                open_files,
+                "edge.limits.connections is clamped to the open-files limit less a reserve"
+            );
+        }
+        let (phase, lifecycle) = Lifecycle::new();
+        let admin_metrics = admin::Metrics::register(&registry)?;
+        let reloader = Arc::new(Reloader::new(
+            source.clone(),
+            loaded,
+            Arc::clone(&snapshots),
+            log.memory.clone(),
+            admin_metrics.clone(),
+        ));
+
+        let mut server = Server::new_with_opt_and_conf(None, server_conf());
+        let threads = available_parallelism().map_or(1, usize::from);
+        let service = |name, threads, connections| net::Settings {
+            name,
+            threads,
+            connections,
+            limits: net::Limits::default(),
+        };
+        let subscribe = edge::Subscribe::new(Arc::clone(&fanout), snapshots.rule_of());
+        let edge = Edge::new(
+            snapshots.view(|config| &config.edge),
+            lifecycle.clone(),
+            edge::Metrics::register(&registry)?,
+        );
+        let edge = Service::new(
+            service("edge", threads, budget.edge),
+            bound.edge,
+            edge::proxy(edge.with_topics(subscribe)),
+            lifecycle.clone(),
+        );
+        let counted = Arc::clone(&fanout);
+        let ingress = Ingress::new(ingress::Parts {
+            log: Arc::clone(&log.shared),
+            subscribers: Arc::new(move |topic| counted.subscribers(topic)),
+            settings: snapshots.view(|config| &config.ingress),
+            lifecycle: lifecycle.clone(),
+            metrics: ingress::Metrics::register(&registry)?,
+            clock: now,
+        });
+        let ingress = Service::new(
+            service("ingress", threads, budget.ingress),
+            bound.ingress,
+            Arc::new(ingress),
+            lifecycle.clone(),
+        );
+        let watched = Arc::clone(&fanout);
+        let admin = Admin::new(admin::Parts {
+            settings: snapshots.view(|config| &config.admin),
+            lifecycle: lifecycle.clone(),
+            log: Arc::clone(&log.shared),
+            registry,
+            metrics: admin_metrics,
+            refresh: Vec::new(),
+            wedged: Arc::new(move || watched.wedged()),
+            listeners: listening,
+            reload: Arc::clone(&reloader) as Arc<dyn admin::Reload>,
+            started,
+        });
+        let admin = Service::new(
+            service("admin", ADMIN_THREADS, budget.admin),
+            bound.admin,
+            Arc::new(admin),
+            lifecycle,
+        );
+        let proxied = edge.open();
+        let webhooks = ingress.open();
+        server.add_service(edge);
+        server.add_service(ingress);
+        server.add_service(admin);
+
+        let shutdown = Shutdown {
+            phase,
+            snapshots,
+            fanout,
+            log: log.shared,
+            memory: log.memory,
+            proxied,
+            webhooks,
+            reloader,
+        };
+        Ok(Self { server, shutdown, banner })
+    }
+
+    fn run(self) -> ExitCode {
+        // A closed standard output, as under some supervisors, is no reason not to serve.
+        let _ = io::Write::write_all(&mut io::stdout(), self.banner.as_bytes());
+        let _ = self.shutdown.phase.send(Phase::Serving);
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
+        self.server.run(RunArgs { shutdown_signal: Box::new(self.shutdown) });
+        ExitCode::SUCCESS
+    }
+}
+
+/// The log, as everyone sees it, and as its kind.
+struct OpenedLog {
+    shared: Arc<dyn Log>,
+    memory: MemoryLog,
+}
+
+fn open_log(config: &Config, snapshots: &Arc<Snapshots>) -> OpenedLog {
+    match config.log {
+        LogKind::Memory => {
+            let epoch = Epoch::new(fastrand::u64(..));
+            let memory = MemoryLog::new(snapshots.view(|config| &config.history), Clock::system(), epoch);
+            OpenedLog { shared: Arc::new(memory.clone()), memory }
+        }
+    }
+}
+
+fn server_conf() -> ServerConf {
+    ServerConf {
+        // Our own drain has ended everything by the time pingora is told.
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    }
+}
+
+fn now() -> Millis {
+    Clock::system().now()
+}

@@ -1,0 +1,221 @@
+//! The arguments of every command, with their help.
+
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Source;
+use crate::event::{EventType, Topic, limits};
+
+use super::request::Url;
+
+/// A sidecar and reverse proxy that turns webhooks into Server-Sent Events.
+///
+/// Webhooks are posted to the ingress; browsers subscribe at the edge, which passes every other path on to your app.
+/// Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "sidestream", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sidestream                                             # serve with the defaults, on loopback
+  curl -N http://127.0.0.1:8080/topics/orders            # subscribe
+  curl -d '{\"id\":7}' http://127.0.0.1:8081/webhooks/orders   # publish
+
+Exit codes: 0 done, 2 wrong arguments, 78 the configuration is refused, 1 otherwise.
+SIDESTREAM_LOG sets the levels of the log on standard error, such as debug or info,sidestream::edge=trace.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve until SIGTERM or SIGINT, then drain and exit (the default command).
+    #[command(after_help = "\
+Without a file: three listeners on loopback (edge 8080, ingress 8081, admin 9090), the log in memory, every topic \
+allowed. SIGHUP, a changed file and POST /api/reload load the configuration again. A second SIGTERM or SIGINT exits at \
+once.
+
+Examples:
+  sidestream serve
+  sidestream serve -c /etc/sidestream/sidestream.yaml
+  SIDESTREAM_LOG=debug sidestream serve")]
+    Serve(ConfigFile),
+
+    /// Check a configuration, and print every error with its place.
+    #[command(after_help = "\
+Prints FILE:LINE:COLUMN: key.path: what is wrong, what is allowed. Exits with 0 when it is good, 78 when it is not.
+
+Example:
+  sidestream check -c sidestream.yaml")]
+    Check(ConfigFile),
+
+    /// Print the JSON Schema of the configuration.
+    #[command(after_help = "\
+Example, for editors that complete and check YAML by a schema:
+  sidestream schema > sidestream.schema.json")]
+    Schema,
+
+    /// Publish one event, and print the answer.
+    #[command(after_help = "\
+Examples:
+  sidestream publish orders -d '{\"id\":7}'
+  sidestream publish orders --type order.created --id 7 < order.json
+  sidestream publish orders -d hello --url unix:/run/sidestream/ingress.sock")]
+    Publish(Publish),
+
+    /// Subscribe, and print a line for each event, until interrupted.
+    #[command(after_help = "\
+A line holds the event's id, type and data; with several topics, the topic first. Line breaks and control characters in \
+the data are escaped. After a lost connection it resumes with the last id; what was missed is told as an event of the \
+type sidestream.gap. It gives up on an answer that will not change by itself, such as 401 or 404.
+
+Examples:
+  sidestream tail orders
+  sidestream tail orders users.42 --json | jq .data
+  sidestream tail orders --since 9f2c4e1ab03d-41")]
+    Tail(Tail),
+
+    /// Ask a running server whether it is ready: exit 0 when it is, 1 when not.
+    #[command(after_help = "\
+For container probes: the image has no shell and no curl. It asks /readyz of the admin listener, for at most 3 s. What \
+is wrong elsewhere in the configuration does not matter to it, as it does not to a server that is running. A changed \
+admin.listen counts from the server's next start.
+
+Examples:
+  sidestream healthcheck
+  sidestream healthcheck -c /etc/sidestream/sidestream.yaml   # takes the address from admin.listen
+  sidestream healthcheck --url http://127.0.0.1:9090/healthz")]
+    Healthcheck(Healthcheck),
+}
+
+const INGRESS_URL: &str = "The ingress: http://host:port, https://host:port or unix:/path. With a path of its own, \
+    that is used in place of /webhooks";
+
+const EDGE_URL: &str = "The edge: http://host:port, https://host:port or unix:/path. With a path of its own, that is \
+    used in place of /topics";
+
+const ADMIN_URL: &str = "What to ask: http://host:port, https://host:port or unix:/path; /readyz unless it has a path \
+    of its own. Without it: admin.listen of the configuration, by default http://127.0.0.1:9090";
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ConfigFile {
+    /// The configuration file; without one the defaults are used.
+    #[arg(short = 'c', long = "config", value_name = "FILE", env = "SIDESTREAM_CONFIG", value_parser = path())]
+    file: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// The source it names. An empty name, as of an environment variable that is set to nothing, names none.
+    pub fn source(&self) -> Source {
+        match &self.file {
+            Some(path) if !path.as_os_str().is_empty() => Source::File(path.clone()),
+            _ => Source::Defaults,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Publish {
+    /// The topic, such as orders or users.42.
+    #[arg(value_parser = topic)]
+    pub topic: Topic,
+    /// The event's data; without it, standard input is read to its end.
+    #[arg(short = 'd', long)]
+    pub data: Option<String>,
+    /// The event's type; without it subscribers see `message`.
+    #[arg(long = "type", value_name = "TYPE", value_parser = event_type)]
+    pub kind: Option<EventType>,
+    /// An idempotency key: a second delivery with it publishes nothing.
+    #[arg(long, value_parser = delivery_id)]
+    pub id: Option<String>,
+    #[arg(long, help = INGRESS_URL, default_value = "http://127.0.0.1:8081")]
+    pub url: Url,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Tail {
+    /// The topics, such as orders or users.42; each gets a connection of its own.
+    #[arg(required = true, value_name = "TOPIC", value_parser = topic)]
+    pub topics: Vec<Topic>,
+    /// Begin after this cursor, the id of an event; without it, with what is published from now on.
+    #[arg(long, value_name = "CURSOR", value_parser = cursor)]
+    pub since: Option<String>,
+    /// A token, sent as Authorization: Bearer. The environment variable keeps it out of the list of processes.
+    #[arg(long, value_name = "JWT", env = "SIDESTREAM_TOKEN", hide_env_values = true, value_parser = token)]
+    pub token: Option<String>,
+    /// Print each event as a JSON object with topic, id, type and data.
+    #[arg(long)]
+    pub json: bool,
+    #[arg(long, help = EDGE_URL, default_value = "http://127.0.0.1:8080")]
+    pub url: Url,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Healthcheck {
+    #[arg(long, help = ADMIN_URL)]
+    pub url: Option<Url>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+/// A path that may be empty, which clap's own parser refuses.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+fn topic(text: &str) -> Result<Topic, String> {
+    Topic::parse(text).map_err(|error| error.to_string())
+}
+
+fn event_type(text: &str) -> Result<EventType, String> {
+    EventType::parse(text).map_err(|error| error.to_string())
+}
+
+fn delivery_id(text: &str) -> Result<String, String> {
+    header_value(text, limits::DEDUPE_KEY_BYTES)
+}
+
+fn cursor(text: &str) -> Result<String, String> {
+    header_value(text, limits::CURSOR_BYTES)
+}
+
+fn token(text: &str) -> Result<String, String> {
+    /// Servers take about so much in one header.
+    const TOKEN_BYTES: usize = 8 * 1024;
+    header_value(text, TOKEN_BYTES)
+}
+
+fn header_value(text: &str, most: usize) -> Result<String, String> {
+    if text.is_empty() || text.len() > most || !text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+        return Err(format!("expected 1 to {most} visible ASCII characters"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_serve_with_or_without_a_file() {
+        let parse = |args: &[&str]| Cli::try_parse_from([&["sidestream"], args].concat());
+        assert!(parse(&[]).unwrap().command.is_none());
+        let cli = parse(&["-c", "a.yaml"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.config.source(), Source::File("a.yaml".into()));
+        assert_eq!(parse(&["-c", ""]).unwrap().config.source(), Source::Defaults);
+    }
+}

@@ -1,0 +1,87 @@
+//! `ingress`: the internal listener.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::check::Check;
+use crate::config::written::{Listen, Size, Span, Text, show_size};
+use crate::ingress;
+
+use super::between;
+
+/// The largest body that may be allowed. A body is held in memory whole, and so is the event it becomes.
+const MAX_BODY: usize = 256 * 1024 * 1024;
+
+/// Bounds on a body's time. Longer would let slow senders pile up.
+const BODY_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_hours(1));
+
+/// Bounds on the dedupe window. Senders retry for days at most; each key takes memory for that long.
+const DEDUPE_WINDOW: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(30 * 24));
+
+/// The section as written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Raw {
+    /// Where it listens: `host:port`, `"[v6]:port"` or `unix:/path`; port 0 picks a free one.
+    pub listen: Text<Listen>,
+    /// The largest body of a webhook; a larger one is 413.
+    max_body: Text<Size>,
+    /// How long a body may take to arrive whole; a slower one is 408.
+    body_timeout: Text<Span>,
+    /// How long and how many idempotency keys are remembered.
+    pub dedupe: Dedupe,
+}
+
+/// `ingress.dedupe` as written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::config) struct Dedupe {
+    /// How long a key is remembered.
+    window: Text<Span>,
+    /// Keys remembered at most; the oldest goes first.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    keys: u32,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            listen: Text::of("127.0.0.1:8081"),
+            max_body: Text::of("1MiB"),
+            body_timeout: Text::of("10s"),
+            dedupe: Dedupe::default(),
+        }
+    }
+}
+
+impl Default for Dedupe {
+    fn default() -> Self {
+        Self { window: Text::of("1h"), keys: 100_000 }
+    }
+}
+
+impl Raw {
+    /// The listener's settings.
+    pub fn build(&self, check: &mut Check<'_>) -> ingress::Settings {
+        let Size(max_body) = self.max_body.0;
+        if max_body > MAX_BODY {
+            let (most, got) = (show_size(MAX_BODY), self.max_body.0);
+            let message = format!("expected at most {most} (a body is held in memory whole); got {got}");
+            check.refuse("ingress.max_body", message);
+        }
+        let why = "less fails honest senders, more lets slow ones pile up";
+        let body_timeout = between(check, "ingress.body_timeout", self.body_timeout.0.0, BODY_TIMEOUT, why);
+        ingress::Settings { max_body, body_timeout }
+    }
+}
+
+impl Dedupe {
+    /// The window and the number of keys.
+    pub fn build(&self, check: &mut Check<'_>) -> (Duration, usize) {
+        let why = "less forgets before a sender retries, more than that no sender needs";
+        let window = between(check, "ingress.dedupe.window", self.window.0.0, DEDUPE_WINDOW, why);
+        (window, self.keys as usize)
+    }
+}

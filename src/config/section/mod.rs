@@ -1,0 +1,109 @@
+//! One file per section: its raw twin, as written, with its defaults; and its conversion into a part's settings.
+//!
+//! A new key is a field of the raw twin (its doc comment becomes the schema's description), a line in its `Default`, a
+//! line in its conversion, and an entry in `config/sidestream.yaml`. By the time a conversion runs, every single value
+//! is known to be of its kind; a conversion checks bounds and relations.
+
+mod admin;
+mod drain;
+mod edge;
+mod fanout;
+mod history;
+mod ingress;
+mod log;
+mod readiness;
+mod topics;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Config;
+use super::check::Check;
+use super::written::{Environment, show_duration};
+
+pub use self::drain::Drain;
+pub use self::fanout::Shards;
+pub use self::log::LogKind;
+pub use self::topics::TopicRule;
+
+/// Configuration of sidestream. Every key may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Root {
+    /// The public listener: subscribers below its prefix, the app behind every other path.
+    pub edge: edge::Raw,
+    /// The internal listener that webhooks are posted to.
+    pub ingress: ingress::Raw,
+    /// The operator's listener: metrics, health and the admin API.
+    pub admin: admin::Raw,
+    /// How events reach the connections.
+    pub fanout: fanout::Raw,
+    /// How the process ends.
+    pub drain: drain::Raw,
+    /// What `/readyz` depends on.
+    pub readiness: readiness::Raw,
+    /// Where events are kept.
+    pub log: log::Raw,
+    /// How much of the past a topic keeps, whichever limit is reached first.
+    pub history: history::Raw,
+    /// Rules for topics by pattern; the first whose pattern matches a topic applies.
+    #[schemars(length(max = 1000))]
+    pub topics: Vec<topics::Raw>,
+}
+
+impl Root {
+    /// Checks bounds and relations, and builds the settings of every part.
+    pub fn build(&self, check: &mut Check<'_>, environment: &Environment<'_>) -> Config {
+        let (edge, fanout) = self.edge.build(check);
+        let topics = topics::build(&self.topics, &self.history, check);
+        let dedupe = self.ingress.dedupe.build(check);
+        edge::distinct_listeners(
+            [&self.edge.listen.0.0, &self.ingress.listen.0.0, &self.admin.listen.0.0],
+            check,
+        );
+        Config {
+            listen: super::Listeners {
+                edge: self.edge.listen.0.0.clone(),
+                ingress: self.ingress.listen.0.0.clone(),
+                admin: self.admin.listen.0.0.clone(),
+            },
+            edge,
+            fanout,
+            ingress: self.ingress.build(check),
+            admin: crate::admin::Settings {
+                token: self.admin.token(check, environment),
+                readiness: self.readiness.log.into(),
+            },
+            history: self.history.build(&topics, dedupe, check),
+            topics: topics.into_iter().map(|(rule, _)| rule).collect(),
+            shards: self.fanout.build(check),
+            drain: self.drain.build(check),
+            log: self.log.build(),
+            effective: super::diff::Effective::default(),
+        }
+    }
+
+    /// The files that secrets are in.
+    pub fn secret_files(&self, environment: &Environment<'_>) -> Vec<PathBuf> {
+        self.admin.token.iter().filter_map(|secret| secret.path(environment)).collect()
+    }
+}
+
+/// Checks that a duration lies between bounds; `why` says what is wrong with less or more.
+fn between(
+    check: &mut Check<'_>,
+    key: &str,
+    span: Duration,
+    bounds: (Duration, Duration),
+    why: &str,
+) -> Duration {
+    let (low, high) = bounds;
+    if !(low..=high).contains(&span) {
+        let (low, high, got) = (show_duration(low), show_duration(high), show_duration(span));
+        check.refuse(key, format!("expected {low} to {high} ({why}); got {got}"));
+    }
+    span
+}

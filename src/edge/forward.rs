@@ -1,0 +1,168 @@
+//! What the app is told of its caller.
+
+use std::net::IpAddr;
+
+use http::{HeaderName, HeaderValue, Method, Version, header};
+use pingora::Result;
+use pingora::http::RequestHeader;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// How often a request may have come through here before it is a loop: an `upstream` that leads back to this listener
+/// would otherwise take every descriptor with one request.
+const MAX_HOPS: usize = 4;
+/// The name in `Via`.
+const PSEUDONYM: &str = "sidestream";
+
+/// Sets the fields that say who asked, on a request to the app.
+///
+/// Whatever a caller says of itself in them is dropped, not added to: without trusted proxies nobody's word is believed,
+/// and an app that reads the first address of `X-Forwarded-For` would believe a forged one.
+pub(super) fn identify(request: &mut RequestHeader, peer: Option<IpAddr>, app: &str) -> Result<()> {
+    let said: Vec<HeaderName> =
+        request.headers.keys().filter(|name| is_about_caller(name)).cloned().collect();
+    for name in said {
+        request.remove_header(&name);
+    }
+    if let Some(peer) = peer {
+        request.insert_header(X_FORWARDED_FOR, peer.to_string())?;
+    }
+    request.insert_header(X_FORWARDED_PROTO, "http")?;
+    match request.headers.get(header::HOST).cloned() {
+        Some(host) => request.insert_header(X_FORWARDED_HOST, host)?,
+        // Only HTTP/1.0 may come without, and the app is spoken to in HTTP/1.1 (RFC 9112 §3.2).
+        None => request.insert_header(header::HOST, app)?,
+    }
+    Ok(())
+}
+
+/// Adds this hop to `Via` (RFC 9110 §7.6.3), with the version the caller spoke.
+pub(super) fn add_via(request: &mut RequestHeader, spoken: Version) -> Result<()> {
+    let version = if spoken == Version::HTTP_10 { "1.0" } else { "1.1" };
+    request.append_header(header::VIA, format!("{version} {PSEUDONYM}"))?;
+    Ok(())
+}
+
+/// Whether the request has been here too often.
+pub(super) fn is_loop(request: &RequestHeader) -> bool {
+    let hops = request.headers.get_all(header::VIA).iter().filter_map(|via| via.to_str().ok());
+    hops.flat_map(|via| via.split(',')).filter(|hop| hop.trim().ends_with(PSEUDONYM)).count() > MAX_HOPS
+}
+
+fn is_about_caller(name: &HeaderName) -> bool {
+    *name == header::FORWARDED || name.as_str() == "x-real-ip" || name.as_str().starts_with("x-forwarded-")
+}
+
+/// Whether this asks for a WebSocket (RFC 6455 §4.1). Everything else that asks for an upgrade is a plain request: a
+/// server MAY ignore it (RFC 9110 §7.8).
+pub(super) fn is_websocket(request: &RequestHeader) -> bool {
+    let no_body = !request.headers.contains_key(header::TRANSFER_ENCODING)
+        && request.headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
+    request.version == Version::HTTP_11
+        && request.method == Method::GET
+        && no_body
+        && tokens(request, &header::UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket"))
+        && tokens(request, &header::CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"))
+}
+
+/// Makes a WebSocket's request one of this hop: only what belongs to the upgrade stays hop-by-hop. False when the caller
+/// names other fields for this hop alone, which no WebSocket needs and which could hide fields from the app.
+pub(super) fn normalize_websocket(request: &mut RequestHeader) -> Result<bool> {
+    let known = ["upgrade", "keep-alive"];
+    if !tokens(request, &header::CONNECTION).all(|token| known.iter().any(|k| token.eq_ignore_ascii_case(k)))
+    {
+        return Ok(false);
+    }
+    for name in ["keep-alive", "proxy-connection", "te", "trailer", "proxy-authorization", "http2-settings"] {
+        request.remove_header(name);
+    }
+    request.insert_header(header::CONNECTION, "Upgrade")?;
+    request.insert_header(header::UPGRADE, HeaderValue::from_static("websocket"))?;
+    Ok(true)
+}
+
+fn tokens<'a>(request: &'a RequestHeader, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = request.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(fields: &[(&'static str, &'static str)]) -> RequestHeader {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        for (name, value) in fields {
+            request.append_header(*name, *value).unwrap();
+        }
+        request
+    }
+
+    fn get<'a>(request: &'a RequestHeader, name: &str) -> Vec<&'a str> {
+        request.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn nobodys_word_is_believed() {
+        let mut r = request(&[
+            ("Host", "app.example"),
+            ("X-Forwarded-For", "1.1.1.1"),
+            ("x-forwarded-for", "2.2.2.2"),
+            ("X-Forwarded-Host", "evil.example"),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Prefix", "/evil"),
+            ("Forwarded", "for=1.1.1.1"),
+            ("X-Real-IP", "1.1.1.1"),
+            ("Via", "1.1 other"),
+        ]);
+        identify(&mut r, Some("192.0.2.7".parse().unwrap()), "app:3000").unwrap();
+        add_via(&mut r, Version::HTTP_10).unwrap();
+        assert_eq!(get(&r, "x-forwarded-for"), ["192.0.2.7"]);
+        assert_eq!(get(&r, "x-forwarded-host"), ["app.example"]);
+        assert_eq!(get(&r, "x-forwarded-proto"), ["http"]);
+        assert_eq!(get(&r, "via"), ["1.1 other", "1.0 sidestream"]);
+        assert_eq!(get(&r, "host"), ["app.example"]);
+        for gone in ["forwarded", "x-real-ip", "x-forwarded-prefix"] {
+            assert!(get(&r, gone).is_empty(), "{gone}");
+        }
+    }
+
+    #[test]
+    fn who_has_no_address_has_none_and_a_missing_host_is_filled_in() {
+        let mut r = request(&[("X-Forwarded-For", "1.1.1.1")]);
+        identify(&mut r, None, "app:3000").unwrap();
+        assert!(get(&r, "x-forwarded-for").is_empty());
+        assert!(get(&r, "x-forwarded-host").is_empty());
+        assert_eq!(get(&r, "host"), ["app:3000"]);
+    }
+
+    #[test]
+    fn loops_are_seen() {
+        assert!(!is_loop(&request(&[("Via", "1.1 sidestream, 1.1 b"), ("Via", "1.1 sidestream")])));
+        assert!(is_loop(&request(&[("Via", "1.1 sidestream,1.1 sidestream"); 3])));
+    }
+
+    #[test]
+    fn websockets_are_told_from_other_upgrades() {
+        let upgrade = ("Upgrade", "WebSocket");
+        assert!(is_websocket(&request(&[("Connection", "keep-alive, Upgrade"), upgrade])));
+        assert!(!is_websocket(&request(&[("Connection", "keep-alive"), upgrade])));
+        assert!(!is_websocket(&request(&[("Connection", "Upgrade"), ("Upgrade", "h2c")])));
+        assert!(!is_websocket(&request(&[("Connection", "Upgrade"), upgrade, ("Content-Length", "1")])));
+        let mut old = request(&[("Connection", "Upgrade"), upgrade]);
+        old.set_version(Version::HTTP_10);
+        assert!(!is_websocket(&old));
+    }
+
+    #[test]
+    fn a_websocket_names_no_other_fields_for_this_hop() {
+        let mut r =
+            request(&[("Connection", "keep-alive, Upgrade"), ("Upgrade", "h2c, websocket"), ("TE", "x")]);
+        assert!(normalize_websocket(&mut r).unwrap());
+        assert_eq!((get(&r, "connection"), get(&r, "upgrade")), (vec!["Upgrade"], vec!["websocket"]));
+        assert!(get(&r, "te").is_empty());
+        assert!(!normalize_websocket(&mut request(&[("Connection", "Upgrade, Authorization")])).unwrap());
+    }
+}

@@ -1,0 +1,22 @@
+//! The public listener: subscribers under the prefix, the app behind everything else.
+//!
+//! [`Edge`] is the reverse proxy's behaviour as pingora wants it, one file per concern: where a request goes (`route`),
+//! what the app is told of its caller (`forward`), where the app is (`upstream`), upgraded connections (`tunnel`), what
+//! is counted (`metrics`). `subscribe` answers what is under the prefix.
+
+mod accept;
+mod forward;
+mod metrics;
+mod problem;
+mod proxy;
+mod route;
+mod settings;
+mod subscribe;
+mod throttle;
+mod tunnel;
+mod upstream;
+
+pub use metrics::Metrics;
+pub use proxy::{Edge, proxy};
+pub use settings::{Overload, Settings, Upstream, UpstreamScheme, UpstreamTimeouts};
+pub use subscribe::{RuleOf, Subscribe};

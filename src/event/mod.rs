@@ -1,0 +1,19 @@
+//! The nouns every other part speaks: topics, patterns, events, deliveries and cursors.
+//!
+//! Parsing is construction: a [`Topic`], [`EventType`] or [`Cursor`] that exists is valid, so nothing downstream
+//! checks again. Nothing here does I/O, reads a clock or knows HTTP.
+
+mod cursor;
+mod delivery;
+pub mod limits;
+mod name;
+mod pattern;
+mod selector;
+mod topic;
+
+pub use cursor::{Cursor, Epoch, Position};
+pub use delivery::{DedupeKey, Delivery, Event, LoggedEvent, Millis};
+pub use name::{EventType, NameError};
+pub use pattern::Pattern;
+pub use selector::Selector;
+pub use topic::Topic;

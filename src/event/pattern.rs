@@ -1,0 +1,102 @@
+//! A pattern: a topic's name in which `*` is exactly one token and `**`, last only, is one or more.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::name::NameError;
+use super::topic::{Topic, check, check_token};
+
+/// A valid pattern. A topic's name is a pattern that matches itself alone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pattern(Arc<str>);
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// As for a topic, and for `*` that is not a whole token or `**` that is not the last.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let mut ended = false;
+        check(text, |token| {
+            if ended {
+                return Err(NameError::MisplacedWildcard);
+            }
+            match token {
+                "*" => Ok(()),
+                "**" => {
+                    ended = true;
+                    Ok(())
+                }
+                other if other.contains('*') => Err(NameError::MisplacedWildcard),
+                other => check_token(other),
+            }
+        })?;
+        Ok(Self(text.into()))
+    }
+
+    /// Whether `topic` is one of those this pattern stands for.
+    #[must_use]
+    pub fn matches(&self, topic: &Topic) -> bool {
+        let mut names = topic.as_str().split('.');
+        for token in self.0.split('.') {
+            match (token, names.next()) {
+                ("**", Some(_)) => return true,
+                ("*", Some(_)) => {}
+                (literal, Some(name)) if literal == name => {}
+                _ => return false,
+            }
+        }
+        names.next().is_none()
+    }
+
+    /// The pattern's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&Topic> for Pattern {
+    fn from(topic: &Topic) -> Self {
+        Self(topic.as_str().into())
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn star_is_one_token_and_double_star_is_the_rest() {
+        let cases = [
+            ("orders", "orders", true),
+            ("orders", "orders.1", false),
+            ("orders.*", "orders.1", true),
+            ("orders.*", "orders", false),
+            ("orders.*", "orders.1.2", false),
+            ("orders.**", "orders.1.2", true),
+            ("orders.**", "orders", false),
+            ("*.created", "orders.created", true),
+            ("*.created", "orders.deleted", false),
+            ("**", "a.b.c", true),
+        ];
+        for (pattern, topic, want) in cases {
+            let matched = Pattern::parse(pattern).unwrap().matches(&Topic::parse(topic).unwrap());
+            assert_eq!(matched, want, "{pattern} on {topic}");
+        }
+    }
+
+    #[test]
+    fn a_misplaced_star_is_refused() {
+        for text in ["a*", "**.a", "a.**.b", "***", "a.b*"] {
+            assert_eq!(Pattern::parse(text).unwrap_err(), NameError::MisplacedWildcard, "{text}");
+        }
+        assert_eq!(Pattern::parse("a..*").unwrap_err(), NameError::EmptyToken);
+    }
+}

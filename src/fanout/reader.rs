@@ -1,0 +1,245 @@
+//! A reader: a subscription's place in the log, and what it must be told about losses. It knows no socket.
+//!
+//! A stream begins with one opening block. Its `id:` is the place before the first event to be sent, so that whoever
+//! drops at any moment after it resumes without a hole. If the asked-for cursor cannot be honoured in full, the opening
+//! has no id, and a gap comes before any event.
+
+use std::time::Duration;
+
+use crate::event::{Cursor, Epoch, Position, limits};
+use crate::log::Coverage;
+use crate::sse::{self, Framed, Framing, Gap, GapReason};
+
+/// Where a new subscription is to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the head: nothing was asked for.
+    Now(Position),
+    /// After a cursor of this epoch that the log has reached.
+    After(Position),
+    /// After a cursor of another epoch: at the start of this one.
+    Restarted(Box<[u8]>),
+    /// After something that is no cursor of this log: at the head.
+    Unknown(Box<[u8]>, Position),
+}
+
+impl Start {
+    /// Reads what was asked for, the raw value of `Last-Event-ID`, against the log's head. Never an error: what cannot
+    /// be honoured becomes a gap.
+    #[must_use]
+    pub fn resolve(requested: Option<&[u8]>, head: Cursor) -> Self {
+        // An empty last event id means that there is none (HTML, 9.2.6).
+        let Some(requested) = requested.filter(|r| !r.is_empty()) else { return Self::Now(head.position) };
+        // One byte more than fits shows that it was cut.
+        let kept = || requested[..requested.len().min(limits::CURSOR_BYTES)].into();
+        match std::str::from_utf8(requested).ok().and_then(Cursor::parse) {
+            Some(cursor) if cursor.epoch != head.epoch => Self::Restarted(kept()),
+            Some(cursor) if cursor.position <= head.position => Self::After(cursor.position),
+            _ => Self::Unknown(kept(), head.position),
+        }
+    }
+}
+
+/// A subscription's place while it is not at the shard's own.
+pub struct Reader {
+    /// Everything up to here was sent, or is on its way to the socket.
+    pub position: Position,
+    /// Losses up to here have been told.
+    told: Position,
+    /// The opening block is still to be sent.
+    unopened: bool,
+    /// What was asked for, where that is not `position`.
+    requested: Option<Box<[u8]>>,
+    /// Why a gap will be told, or would be if something turned out to be missing.
+    reason: GapReason,
+    /// A gap must be told even if nothing is missing after `position`.
+    must_tell: bool,
+}
+
+/// What a reader sends before any event of a page.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// Framed bytes; empty when there is nothing to say.
+    pub bytes: Vec<u8>,
+    /// The gap in them, for the metrics.
+    pub gap: Option<GapReason>,
+}
+
+impl Reader {
+    /// A reader for a new stream.
+    #[must_use]
+    pub fn open(start: Start) -> Self {
+        let (position, requested, reason, must_tell) = match start {
+            Start::Now(position) | Start::After(position) => (position, None, GapReason::Evicted, false),
+            Start::Restarted(requested) => (Position::START, Some(requested), GapReason::Restarted, true),
+            Start::Unknown(requested, head) => (head, Some(requested), GapReason::Unknown, true),
+        };
+        Self { position, told: position, unopened: true, requested, reason, must_tell }
+    }
+
+    /// A reader for a stream that was at the live end and fell behind it at `position`.
+    #[must_use]
+    pub fn lagging(position: Position) -> Self {
+        let reason = GapReason::Lagged;
+        Self { position, told: position, unopened: false, requested: None, reason, must_tell: false }
+    }
+
+    /// The log lost its place or began anew: from now on this reader is at `position` of the new order, and is told so.
+    pub fn reset(&mut self, old: Cursor, position: Position) {
+        if self.requested.is_none() {
+            self.requested = Some(old.to_string().into_bytes().into());
+        }
+        self.reason = GapReason::Log;
+        self.must_tell = true;
+        self.position = position;
+        self.told = position;
+    }
+
+    /// Whether the next page of history must be seen before anything can be sent: only then is it known whether the
+    /// asked-for cursor can be honoured.
+    #[must_use]
+    pub fn needs_coverage(&self) -> bool {
+        self.must_tell && self.reason != GapReason::Unknown
+    }
+
+    /// Whether it has been opened, and so is behind rather than new.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.unopened
+    }
+
+    /// What to send before the events that follow, given what is known of losses after its position. Moves the reader
+    /// to where those events begin.
+    pub fn prefix(&mut self, coverage: Coverage, epoch: Epoch, retry: Duration, framing: Framing) -> Prefix {
+        let from = self.position;
+        let (lost, missed) = match coverage {
+            Coverage::Lost { resumed, through, missed } if through > self.told => {
+                self.position = resumed.max(from);
+                self.told = through;
+                (true, missed)
+            }
+            _ => (false, None),
+        };
+        let tell = std::mem::take(&mut self.must_tell) || lost;
+        let mut bytes = Vec::new();
+        if std::mem::take(&mut self.unopened) {
+            let id = (!tell).then_some(Cursor::new(epoch, self.position));
+            push(&mut bytes, &sse::opening(retry, id), framing);
+        }
+        if !tell {
+            return Prefix { bytes, gap: None };
+        }
+        let reason = self.reason;
+        let requested =
+            self.requested.take().unwrap_or_else(|| Cursor::new(epoch, from).to_string().into_bytes().into());
+        let resumed = Cursor::new(epoch, self.position);
+        // What another epoch held cannot be counted, and what was never a cursor has nothing to count from.
+        let missed = if matches!(reason, GapReason::Evicted | GapReason::Lagged) { missed } else { None };
+        push(&mut bytes, &sse::gap(&Gap { requested: &requested, resumed, reason, missed }), framing);
+        self.reason = GapReason::Lagged;
+        Prefix { bytes, gap: Some(reason) }
+    }
+}
+
+fn push(bytes: &mut Vec<u8>, block: &[u8], framing: Framing) {
+    bytes.extend_from_slice(&Framed::new(block).bytes(framing));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPOCH: Epoch = Epoch::new(0xe);
+    const RETRY: Duration = Duration::from_secs(2);
+
+    fn head(sequence: u64) -> Cursor {
+        Cursor::new(EPOCH, Position::of(sequence))
+    }
+
+    fn text(reader: &mut Reader, coverage: Coverage) -> (String, Option<GapReason>) {
+        let prefix = reader.prefix(coverage, EPOCH, RETRY, Framing::Close);
+        (String::from_utf8(prefix.bytes).unwrap(), prefix.gap)
+    }
+
+    #[test]
+    fn what_is_asked_for_is_never_an_error() {
+        let cases: [(Option<&[u8]>, Start); 7] = [
+            (None, Start::Now(Position::of(9))),
+            (Some(b"00000000000e-7"), Start::After(Position::of(7))),
+            (Some(b"00000000000e-9"), Start::After(Position::of(9))),
+            (Some(b"00000000000e-10"), Start::Unknown((*b"00000000000e-10").into(), Position::of(9))),
+            (Some(b"00000000000f-7"), Start::Restarted((*b"00000000000f-7").into())),
+            (Some(b""), Start::Now(Position::of(9))),
+            (Some(b"\xff"), Start::Unknown((*b"\xff").into(), Position::of(9))),
+        ];
+        for (requested, want) in cases {
+            assert_eq!(Start::resolve(requested, head(9)), want);
+        }
+        let Start::Unknown(kept, _) = Start::resolve(Some(&[b'a'; 65_536]), head(9)) else {
+            panic!("unknown")
+        };
+        assert_eq!(kept.len(), limits::CURSOR_BYTES);
+    }
+
+    #[test]
+    fn an_honoured_cursor_opens_with_itself_and_a_lost_one_with_a_gap() {
+        let mut reader = Reader::open(Start::After(Position::of(7)));
+        assert_eq!(text(&mut reader, Coverage::Complete).0, "retry: 2000\nid: 00000000000e-7\n\n");
+
+        let mut reader = Reader::open(Start::After(Position::of(2)));
+        let lost = Coverage::Lost { resumed: Position::of(5), through: Position::of(5), missed: Some(3) };
+        let (bytes, gap) = text(&mut reader, lost);
+        assert_eq!(
+            bytes,
+            "retry: 2000\n\nid: 00000000000e-5\nevent: sidestream.gap\ndata: {\"requested\":\"00000000000e-2\",\
+             \"resumed\":\"00000000000e-5\",\"reason\":\"evicted\",\"missed\":3}\n\n"
+        );
+        assert_eq!((gap, reader.position), (Some(GapReason::Evicted), Position::of(5)));
+        assert_eq!(text(&mut reader, lost), (String::new(), None), "a loss is told once");
+    }
+
+    #[test]
+    fn a_restart_and_an_unknown_cursor_always_tell() {
+        let mut reader = Reader::open(Start::resolve(Some(b"00000000000f-7"), head(9)));
+        assert!(reader.needs_coverage());
+        let (bytes, gap) = text(&mut reader, Coverage::Complete);
+        assert!(bytes.starts_with("retry: 2000\n\nid: 00000000000e-0\nevent: sidestream.gap\n"), "{bytes}");
+        assert_eq!(gap, Some(GapReason::Restarted));
+
+        let mut reader = Reader::open(Start::resolve(Some(b"nonsense"), head(9)));
+        assert!(!reader.needs_coverage());
+        let (bytes, gap) = text(&mut reader, Coverage::Complete);
+        assert!(
+            bytes
+                .contains("\"requested\":\"nonsense\",\"resumed\":\"00000000000e-9\",\"reason\":\"unknown\"")
+        );
+        assert_eq!(gap, Some(GapReason::Unknown));
+    }
+
+    #[test]
+    fn a_lagging_reader_is_told_only_when_something_is_missing() {
+        let mut reader = Reader::lagging(Position::of(3));
+        assert_eq!(text(&mut reader, Coverage::Complete), (String::new(), None));
+        let lost = Coverage::Lost { resumed: Position::of(8), through: Position::of(8), missed: None };
+        let (bytes, gap) = text(&mut reader, lost);
+        assert!(
+            bytes.contains("\"requested\":\"00000000000e-3\"") && bytes.contains("\"missed\":null"),
+            "{bytes}"
+        );
+        assert_eq!(gap, Some(GapReason::Lagged));
+    }
+
+    #[test]
+    fn a_reset_is_told_with_the_cursor_of_before() {
+        let mut reader = Reader::lagging(Position::of(3));
+        reader.reset(Cursor::new(Epoch::new(0xd), Position::of(3)), Position::START);
+        assert!(reader.needs_coverage());
+        let (bytes, gap) = text(&mut reader, Coverage::Complete);
+        assert!(
+            bytes.contains(
+                "\"requested\":\"00000000000d-3\",\"resumed\":\"00000000000e-0\",\"reason\":\"log\""
+            )
+        );
+        assert_eq!(gap, Some(GapReason::Log));
+    }
+}

@@ -1,0 +1,105 @@
+//! How a connection ends.
+
+use std::io::Read as _;
+use std::net::Shutdown;
+use std::time::Duration;
+
+use super::Shard;
+use super::conn::{Ending, Place};
+use super::group::Key;
+use super::timers::farewell;
+use crate::fanout::Closed;
+use crate::fanout::reader::Reader;
+
+/// How long a connection whose write side is shut may take to close its own, before it is closed anyway.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Bytes that are drained at once from a connection that is being closed.
+const DRAIN_BYTES: usize = 16 << 10;
+
+impl Shard {
+    /// Ends a stream cleanly: whatever frame is under way is finished, then come a fresh `retry:` and the body's end, and
+    /// the write side is shut. The socket is closed when the peer has closed its side, so that no reset overtakes the
+    /// last chunk.
+    pub(super) fn end(&mut self, key: Key, reason: Closed) {
+        let conn = &mut self.conns[key as usize];
+        if matches!(conn.place, Place::Shut) {
+            return;
+        }
+        if conn.rest.is_some() {
+            conn.ending.get_or_insert(Ending::Farewell(reason));
+            return;
+        }
+        if matches!(conn.place, Place::Member(_) | Place::Joiner) {
+            self.fall_behind(key, Reader::lagging(self.at.position));
+        }
+        let framing = self.groups[self.conns[key as usize].group as usize].1.framing;
+        let farewell = farewell(self.retry(), framing);
+        match super::live::send(&self.conns[key as usize].socket, &farewell) {
+            Ok(sent) if sent == farewell.len() => self.shut(key, reason),
+            Ok(sent) => {
+                let rest = self.write_own(key, &farewell[sent..]);
+                if rest == super::live::Sent::All {
+                    self.shut(key, reason);
+                } else if let Some(conn) = self.conns.get_mut(key as usize) {
+                    conn.ending = Some(Ending::Shut(reason));
+                }
+            }
+            Err(_) => self.close(key, Closed::Error),
+        }
+    }
+
+    /// Shuts the write side. For the subscriber, and for the metrics, the stream is over.
+    pub(super) fn shut(&mut self, key: Key, reason: Closed) {
+        let _ = self.conns[key as usize].socket.shutdown(Shutdown::Write);
+        self.set_place(key, Place::Shut);
+        self.gone(key, reason);
+        let conn = self.conn_ref(key);
+        self.timers.push_shut(self.now + LINGER, conn);
+        self.drain_shut(key);
+    }
+
+    /// Reads and drops what a peer still sends on a connection whose write side is shut; closes it at its end.
+    pub(super) fn drain_shut(&mut self, key: Key) {
+        let mut buffer = [0; DRAIN_BYTES];
+        match (&self.conns[key as usize].socket).read(&mut buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Ok(1..) => self.drain_shut(key),
+            Ok(0) | Err(_) => self.forget(key),
+        }
+    }
+
+    /// Closes a connection at once.
+    pub(super) fn close(&mut self, key: Key, reason: Closed) {
+        self.leave_members(key);
+        self.set_place(key, Place::Shut);
+        self.gone(key, reason);
+        self.forget(key);
+    }
+
+    /// The stream is over: it counts no longer.
+    fn gone(&mut self, key: Key, reason: Closed) {
+        let group = self.conns[key as usize].group;
+        self.leave_group(group);
+        self.shared.metrics.closed(reason);
+        self.shared.closed_one(self.index);
+    }
+
+    /// Drops the socket of a stream that is over.
+    pub(super) fn forget(&mut self, key: Key) {
+        let conn = self.conns.remove(key as usize);
+        if let Some(moved) = self.timers.wheel.remove(conn.beat) {
+            self.conns[moved as usize].beat = conn.beat;
+        }
+    }
+
+    /// Changes a connection's place and keeps count of those behind.
+    pub(super) fn set_place(&mut self, key: Key, place: Place) {
+        let behind = |place: &Place| i64::from(matches!(place, Place::Behind(_) | Place::Fetching(_)));
+        let old = std::mem::replace(&mut self.conns[key as usize].place, place);
+        let change = behind(&self.conns[key as usize].place) - behind(&old);
+        if change != 0 {
+            self.shared.metrics.lagging.add(change);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The live end: from the ring to the groups, and from a group's job to its members' sockets.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::conn::{Place, Queued};
+use super::group::{Key, Step};
+use super::{Shard, replay::Ready};
+use crate::event::{Cursor, Position};
+use crate::fanout::batch::{Batch, Cut};
+use crate::fanout::reader::Reader;
+use crate::fanout::ring::{Entry, What};
+use crate::fanout::{Closed, PINNED_BYTES};
+
+/// Members written to before another group has its turn. At 8 µs a write this is 2 ms.
+const SLICE: usize = 256;
+
+/// Slices in one turn of the loop, before sockets, commands and the ring are looked at again.
+const SLICES: usize = 4;
+
+/// Events that are pulled but wait behind a job. More stay in the ring: a shard that cannot keep up falls behind there,
+/// and its subscribers go on from history, rather than growing.
+const PENDING_BYTES: usize = 8 << 20;
+
+/// How a batch went out to one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// All of it.
+    All,
+    /// Not all: the connection is behind now and goes on when its socket is writable.
+    Part,
+    /// The connection is gone.
+    Gone,
+}
+
+impl Shard {
+    /// Whether the ring has something that this shard may take now.
+    pub(super) fn can_pull(&self) -> bool {
+        self.pending < PENDING_BYTES && self.ring.head() > self.next
+    }
+
+    /// Takes from the ring what has come, in order, and puts it to the groups that listen.
+    pub(super) fn pull(&mut self) {
+        while self.can_pull() {
+            match self.ring.get(self.next) {
+                Some(entry) => {
+                    if matches!(entry.what, What::Reset) {
+                        if !self.all_idle() {
+                            break;
+                        }
+                        self.begin_anew(entry.number, entry.cursor);
+                    } else {
+                        self.put(&entry);
+                    }
+                    self.next = entry.number + 1;
+                    self.at = entry.cursor;
+                }
+                // Overtaken: what is missing here is in history, unless it was evicted, and then it is told.
+                None if self.all_idle() => self.skip_ahead(),
+                None => break,
+            }
+        }
+        self.progress.pulled.store(self.next, Ordering::Relaxed);
+        self.unpark();
+    }
+
+    fn all_idle(&self) -> bool {
+        self.jobs.is_empty() && self.dirty.is_empty()
+    }
+
+    fn put(&mut self, entry: &Arc<Entry>) {
+        let Some(logged) = entry.event() else { return };
+        let Some(keys) = self.by_topic.get(&logged.event.topic) else { return };
+        for &key in keys {
+            let group = &mut self.groups[key as usize].1;
+            group.told = entry.cursor.position.sequence;
+            if !group.has_listeners() {
+                continue;
+            }
+            let Some(framed) = entry.framed() else { return };
+            if group.is_idle() {
+                self.dirty.push(key);
+            }
+            let at = entry.cursor.position;
+            self.pending += group.put(self.at.position, at, framed.clone(), entry.published);
+        }
+    }
+
+    /// This shard was overtaken by the ring: everyone at the live end goes on from history.
+    fn skip_ahead(&mut self) {
+        tracing::warn!(shard = self.index, "overtaken by the ring; subscribers go on from history");
+        let oldest = self.ring.oldest();
+        // The entry may be overtaken in its turn; then the next round of the loop skips further.
+        let Some(entry) = self.ring.get(oldest.max(self.next)) else { return };
+        let from = self.at.position;
+        self.demote_all(|_| Reader::lagging(from));
+        // Where the span that can still be searched begins: behind this entry, which itself is left to history.
+        self.since = (entry.number + 1, entry.cursor.position);
+        if entry.cursor.epoch != self.at.epoch || matches!(entry.what, What::Reset) {
+            self.begin_anew(entry.number, entry.cursor);
+        }
+        self.next = entry.number + 1;
+        self.at = entry.cursor;
+    }
+
+    /// The log lost its place or began anew at `cursor`: everyone is told, and goes on from there.
+    fn begin_anew(&mut self, number: u64, cursor: Cursor) {
+        let from = self.at.position;
+        self.demote_all(|_| Reader::lagging(from));
+        let old = self.at.epoch;
+        self.since = (number + 1, cursor.position);
+        let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
+        for (_, group) in &mut self.groups {
+            group.1.told = 0;
+        }
+        for key in keys {
+            let conn = &mut self.conns[key as usize];
+            conn.told = 0;
+            let (Place::Behind(reader) | Place::Fetching(reader)) = &mut conn.place else { continue };
+            let was = Cursor::new(old, reader.position);
+            reader.reset(was, cursor.position);
+            if let Place::Fetching(reader) = std::mem::replace(&mut conn.place, Place::Shut) {
+                // The page it waits for is of the old order; when it comes it finds nobody.
+                conn.place = Place::Behind(reader);
+                self.queue(key, Ready::Writable);
+            }
+        }
+        self.pages.clear();
+    }
+
+    /// Every member and joiner leaves the live end. Only while all groups are idle, when all stand at one place.
+    fn demote_all(&mut self, reader: impl Fn(Key) -> Reader) {
+        let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
+        for key in keys {
+            if matches!(self.conns[key as usize].place, Place::Member(_) | Place::Joiner) {
+                self.fall_behind(key, reader(key));
+                self.queue(key, Ready::Writable);
+            }
+        }
+    }
+
+    /// A member or joiner leaves the live end.
+    pub(super) fn fall_behind(&mut self, key: Key, reader: Reader) {
+        self.leave_members(key);
+        self.set_place(key, Place::Behind(Box::new(reader)));
+    }
+
+    /// Takes a connection out of its group's members and joiners.
+    pub(super) fn leave_members(&mut self, key: Key) {
+        let conn = &self.conns[key as usize];
+        let group = &mut self.groups[conn.group as usize].1;
+        match conn.place {
+            Place::Member(index) => {
+                group.leave(index as usize);
+                let conns = &mut self.conns;
+                group.compact(|key, index| conns[key as usize].place = Place::Member(index as u32));
+            }
+            Place::Joiner => group.leave_joiners(key),
+            _ => {}
+        }
+    }
+
+    /// Makes a job of what is pending in each group that has none.
+    pub(super) fn start_jobs(&mut self) {
+        for key in std::mem::take(&mut self.dirty) {
+            self.start_job(key);
+        }
+    }
+
+    fn start_job(&mut self, key: u32) {
+        let Some((bytes, inside)) = self.groups[key as usize].1.start_job(&self.pins) else { return };
+        self.pending -= bytes;
+        self.jobs.push_back(key);
+        for (member, at) in inside {
+            self.write_inside(key, member, at);
+        }
+    }
+
+    /// A joiner that stands inside the group's new batch gets the batch's end by itself.
+    fn write_inside(&mut self, group: u32, key: Key, at: Position) {
+        let Some(job) = self.groups[group as usize].1.job() else { return };
+        let batch = Rc::clone(&job.batch);
+        self.set_place(key, Place::Behind(Box::new(Reader::lagging(at))));
+        if self.write(key, &batch, batch.offset_after(at), at) == Sent::All {
+            let index = self.groups[group as usize].1.admit(key) as u32;
+            self.set_place(key, Place::Member(index));
+        }
+    }
+
+    /// Writes a slice of each job in turn.
+    pub(super) fn write_slices(&mut self) {
+        for _ in 0..SLICES.min(self.jobs.len().max(1)) {
+            let Some(key) = self.jobs.pop_front() else { return };
+            if self.write_slice(key) {
+                self.finish_job(key);
+            } else {
+                self.jobs.push_back(key);
+            }
+        }
+    }
+
+    /// Writes a job to the next members. True when everyone has it.
+    fn write_slice(&mut self, key: u32) -> bool {
+        let Some(job) = self.groups[key as usize].1.job() else { return true };
+        let (batch, start) = (Rc::clone(&job.batch), job.start);
+        let (mut written, mut done) = (0u64, false);
+        for _ in 0..SLICE {
+            match self.groups[key as usize].1.step() {
+                Step::Done => {
+                    done = true;
+                    break;
+                }
+                Step::Write(member) => {
+                    // The common case, without a look at anything but the socket.
+                    match send(&self.conns[member as usize].socket, batch.bytes()) {
+                        Ok(sent) if sent == batch.bytes().len() => written += 1,
+                        other => self.write_failed(member, &batch, start, other),
+                    }
+                }
+            }
+        }
+        let events = batch.events_between(start, batch.last().unwrap_or(start));
+        self.shared.metrics.deliveries.inc_by(written * events);
+        self.shared.metrics.delivered_bytes.inc_by(written * batch.bytes().len() as u64);
+        done
+    }
+
+    /// A member whose socket did not take all of a job leaves the live end.
+    #[cold]
+    fn write_failed(&mut self, key: Key, batch: &Rc<Batch>, start: Position, sent: std::io::Result<usize>) {
+        match sent {
+            Ok(sent) => {
+                self.shared.metrics.delivered_bytes.inc_by(sent as u64);
+                self.fall_behind(key, Reader::lagging(start));
+                self.keep(key, batch, sent, start);
+            }
+            Err(_) => self.close(key, Closed::Error),
+        }
+    }
+
+    fn finish_job(&mut self, key: u32) {
+        let (conns, group) = (&mut self.conns, &mut self.groups[key as usize].1);
+        if let Some(job) = group.job() {
+            let seconds = self.now.saturating_duration_since(job.published).as_secs_f64();
+            self.shared.metrics.delivery_seconds.observe(seconds);
+        }
+        let waiting = group.finish_job(|key, index| conns[key as usize].place = Place::Member(index as u32));
+        for member in waiting {
+            let index = group.admit(member) as u32;
+            conns[member as usize].place = Place::Member(index);
+        }
+        if !group.is_idle() {
+            self.dirty.push(key);
+        } else if group.connections == 0 {
+            self.remove_group(key);
+        }
+    }
+
+    /// Writes `batch` from `offset` on to one connection that is behind and stands at `at`.
+    pub(super) fn write(&mut self, key: Key, batch: &Rc<Batch>, offset: usize, at: Position) -> Sent {
+        let bytes = &batch.bytes()[offset..];
+        match send(&self.conns[key as usize].socket, bytes) {
+            Ok(sent) if sent == bytes.len() => {
+                let last = batch.last().unwrap_or(at);
+                self.shared.metrics.delivered_bytes.inc_by(sent as u64);
+                self.shared.metrics.deliveries.inc_by(batch.events_between(at, last));
+                self.move_to(key, last);
+                Sent::All
+            }
+            Ok(sent) => {
+                self.shared.metrics.delivered_bytes.inc_by(sent as u64);
+                self.keep(key, batch, offset + sent, at);
+                if self.conns.contains(key as usize) { Sent::Part } else { Sent::Gone }
+            }
+            Err(_) => {
+                self.close(key, Closed::Error);
+                Sent::Gone
+            }
+        }
+    }
+
+    /// A connection that is behind keeps the rest of the frame it is in, and goes on from history after that.
+    fn keep(&mut self, key: Key, batch: &Rc<Batch>, sent: usize, start: Position) {
+        let (rest, position) = match batch.cut(sent) {
+            Cut::Nothing => (None, start),
+            Cut::Boundary(position) => (None, position),
+            Cut::Inside(rest, position) => (Some(Box::new(rest)), position),
+        };
+        self.shared.metrics.deliveries.inc_by(batch.events_between(start, position));
+        self.conns[key as usize].rest = rest;
+        self.move_to(key, position);
+        if self.pins.bytes() > PINNED_BYTES {
+            self.close(key, Closed::Pinned);
+        }
+    }
+
+    /// Puts a connection into the queue of those that can go on.
+    pub(super) fn queue(&mut self, key: Key, ready: Ready) {
+        let conn = self.conn_ref(key);
+        let queued = &mut self.conns[key as usize].queued;
+        let twice = matches!(ready, Ready::Writable) && *queued == Queued::Yes;
+        if !twice {
+            *queued = Queued::Yes;
+            self.ready.push_back((conn, ready));
+        }
+    }
+}
+
+/// Writes without blocking and without `SIGPIPE`. A full socket takes 0 bytes.
+pub(super) fn send(socket: &socket2::Socket, bytes: &[u8]) -> std::io::Result<usize> {
+    loop {
+        match socket.send_with_flags(bytes, libc::MSG_NOSIGNAL) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Behind the live end: new streams, streams that resume, and streams whose socket was full. Each is a reader that goes
+//! on whenever its socket takes more, from the ring if that still has it all, else from pages of history, until it
+//! stands exactly where its group stands and joins it. So there is no buffer of live events, no hole and no double.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Shard;
+use super::conn::{Conn, ConnRef, Ending, Place, Queued};
+use super::group::Key;
+use super::live::{Sent, send};
+use crate::event::Position;
+use crate::fanout::batch::{BATCH_BYTES, Batch, Placed};
+use crate::fanout::command::{Fetched, PageKey};
+use crate::fanout::reader::Prefix;
+use crate::fanout::shared::FetchRequest;
+use crate::log::Coverage;
+use crate::sse::GapReason;
+
+/// Ring entries that are searched for one reader at once. Who is further behind reads its topic's history instead of
+/// everyone's events.
+const SEARCH_ENTRIES: u64 = 512;
+
+/// Connections that go on in one turn of the loop, a batch each.
+const GO_ON: usize = 32;
+
+/// Why a connection can go on.
+pub(super) enum Ready {
+    /// Its socket takes more, or its place changed.
+    Writable,
+    /// Its page has come.
+    Page(Rc<Page>),
+}
+
+/// A page for all who asked for the same.
+pub(super) struct Page {
+    fetched: Fetched,
+    /// The batch of those who need nothing said before it.
+    shared: OnceCell<(Rc<Batch>, usize)>,
+}
+
+impl Shard {
+    /// The first bytes of a new stream: the response's head, and the opening block as soon as it is known whether the
+    /// asked-for position can be honoured.
+    pub(super) fn open(&mut self, key: Key, head: &Bytes) {
+        let Place::Behind(reader) = &self.conns[key as usize].place else { return };
+        let known = !reader.needs_coverage() && self.covers(reader.position);
+        let mut bytes = head.to_vec();
+        if known {
+            bytes.extend_from_slice(&self.prefix(key, Coverage::Complete).bytes);
+        }
+        if self.write_own(key, &bytes) == Sent::All {
+            self.advance(key);
+        }
+    }
+
+    /// Whether everything after `position` is at hand without history.
+    fn covers(&self, position: Position) -> bool {
+        position >= self.at.position || self.search_from(position).is_some()
+    }
+
+    fn search_from(&self, position: Position) -> Option<u64> {
+        let (start, base) = self.since;
+        let first = self.ring.first_after(position, start..self.next, base)?;
+        (self.next - first <= SEARCH_ENTRIES).then_some(first)
+    }
+
+    /// What the connection's reader says before its next events.
+    fn prefix(&mut self, key: Key, coverage: Coverage) -> Prefix {
+        let retry = self.retry();
+        let epoch = self.at.epoch;
+        let conn = &mut self.conns[key as usize];
+        let framing = self.groups[conn.group as usize].1.framing;
+        let (Place::Behind(reader) | Place::Fetching(reader)) = &mut conn.place else {
+            return Prefix { bytes: Vec::new(), gap: None };
+        };
+        let prefix = reader.prefix(coverage, epoch, retry, framing);
+        conn.told = conn.told.max(reader.position.sequence);
+        if let Some(reason) = prefix.gap {
+            self.shared.metrics.gap(reason);
+            if reason == GapReason::Lagged {
+                tracing::debug!(peer = ?conn.peer, "history moved past a slow subscriber");
+            }
+        }
+        prefix
+    }
+
+    /// A jittered reconnection time.
+    pub(super) fn retry(&self) -> Duration {
+        let (low, high) = self.shared.settings.load().retry;
+        let millis = fastrand::u64(low.as_millis() as u64..=high.as_millis() as u64);
+        Duration::from_millis(millis)
+    }
+
+    /// Writes bytes for one connection alone; they leave its place unchanged.
+    pub(super) fn write_own(&mut self, key: Key, bytes: &[u8]) -> Sent {
+        let conn = &self.conns[key as usize];
+        let (Place::Behind(reader) | Place::Fetching(reader)) = &conn.place else { return Sent::Gone };
+        let framing = self.groups[conn.group as usize].1.framing;
+        let at = reader.position;
+        let (batch, _) = Batch::build(bytes, at, &[], framing, &self.pins);
+        self.write(key, &batch, 0, at)
+    }
+
+    /// Brings a connection that is behind as far as it can go now. Nothing of it may be half-written.
+    pub(super) fn advance(&mut self, key: Key) {
+        loop {
+            let conn = &self.conns[key as usize];
+            let Place::Behind(reader) = &conn.place else { return };
+            let position = reader.position;
+            if position > self.at.position {
+                // The log is ahead of this shard; it catches up at its next pull.
+                return self.parked.push(self.conn_ref(key));
+            }
+            let open = reader.is_open() && !reader.needs_coverage();
+            if open && position == self.at.position {
+                return self.join(key);
+            }
+            let Some(first) = self.search_from(position).filter(|_| open) else {
+                return self.fetch(key);
+            };
+            match self.write_found(key, first) {
+                Sent::All => {}
+                Sent::Part | Sent::Gone => return,
+            }
+        }
+    }
+
+    /// Writes what the ring has for this connection from `first` on.
+    fn write_found(&mut self, key: Key, first: u64) -> Sent {
+        let group = &self.groups[self.conns[key as usize].group as usize].1;
+        let (mut frames, mut bytes): (Vec<Placed>, usize) = (Vec::new(), 0);
+        let mut looked = None;
+        for number in first..self.next {
+            let Some(entry) = self.ring.get(number) else { break };
+            let wanted = entry.event().is_some_and(|l| group.selector.matches(&l.event.topic));
+            if let Some(framed) = if wanted { entry.framed() } else { None } {
+                if bytes > BATCH_BYTES {
+                    break;
+                }
+                bytes += framed.len();
+                frames.push((entry.cursor.position, framed.clone()));
+            }
+            looked = Some(entry.cursor.position);
+        }
+        let Some(looked) = looked else {
+            // Overtaken since it was searched: history has the rest.
+            self.fetch(key);
+            return Sent::Gone;
+        };
+        let framing = group.framing;
+        let Place::Behind(reader) = &self.conns[key as usize].place else { return Sent::Gone };
+        let at = reader.position;
+        let (batch, taken) = Batch::build(b"", at, &frames, framing, &self.pins);
+        let sent = if taken > 0 { self.write(key, &batch, 0, at) } else { Sent::All };
+        if sent == Sent::All {
+            self.shared.metrics.replayed.inc_by(taken as u64);
+            self.move_to(key, if taken == frames.len() { looked } else { batch.last().unwrap_or(at) });
+        }
+        sent
+    }
+
+    /// A connection that is behind stands at `position` now.
+    pub(super) fn move_to(&mut self, key: Key, position: Position) {
+        if let Place::Behind(reader) = &mut self.conns[key as usize].place {
+            reader.position = reader.position.max(position);
+        }
+    }
+
+    /// The seam: a connection that stands at the shard's own place joins its group there.
+    fn join(&mut self, key: Key) {
+        let at = self.at.position;
+        let group = &mut self.groups[self.conns[key as usize].group as usize].1;
+        let place = match group.join(key, at) {
+            Some(index) => Place::Member(index as u32),
+            None => Place::Joiner,
+        };
+        self.set_place(key, place);
+    }
+
+    /// Asks for the page of history that this connection needs next. Whoever needs the same shares it.
+    fn fetch(&mut self, key: Key) {
+        let conn = self.conn_ref(key);
+        let group = self.conns[key as usize].group;
+        let (serial, group) = &self.groups[group as usize];
+        let place = std::mem::replace(&mut self.conns[key as usize].place, Place::Shut);
+        let Place::Behind(reader) = place else {
+            self.conns[key as usize].place = place;
+            return;
+        };
+        let page = PageKey { group: *serial, epoch: self.at.epoch, after: reader.position };
+        let waiting = self.pages.entry(page).or_default();
+        waiting.push(conn);
+        if waiting.len() == 1 {
+            self.shared.fetch(FetchRequest { shard: self.index, page, selector: group.selector.clone() });
+        }
+        self.conns[key as usize].place = Place::Fetching(reader);
+    }
+
+    /// A page came, or could not be read now.
+    pub(super) fn on_page(&mut self, key: PageKey, fetched: Option<Fetched>) {
+        let waiting = self.pages.remove(&key).unwrap_or_default();
+        let Some(fetched) = fetched else {
+            for conn in waiting {
+                if self.stop_fetching(conn) {
+                    self.parked.push(conn);
+                }
+            }
+            return;
+        };
+        let page = Rc::new(Page { fetched, shared: OnceCell::new() });
+        for conn in waiting {
+            if self.find(conn).is_some() {
+                self.queue(conn.key, Ready::Page(Rc::clone(&page)));
+            }
+        }
+    }
+
+    /// A connection that waits for a page is behind again. False when it is not there, or not waiting.
+    fn stop_fetching(&mut self, conn: ConnRef) -> bool {
+        let Some(found) = self.find(conn) else { return false };
+        match std::mem::replace(&mut found.place, Place::Shut) {
+            Place::Fetching(reader) => {
+                found.place = Place::Behind(reader);
+                true
+            }
+            place => {
+                found.place = place;
+                false
+            }
+        }
+    }
+
+    /// Lets connections go on that can, a bounded number in one turn.
+    pub(super) fn go_on(&mut self) {
+        for _ in 0..GO_ON {
+            let Some((conn, ready)) = self.ready.pop_front() else { return };
+            let Some(found) = self.find(conn) else { continue };
+            found.queued = Queued::No;
+            match ready {
+                Ready::Writable => {
+                    if self.flush(conn.key) {
+                        self.advance(conn.key);
+                    }
+                }
+                Ready::Page(page) => {
+                    if self.stop_fetching(conn) {
+                        self.take_page(conn.key, &page);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the rest of a half-written frame. True when none is left and the connection may go on.
+    fn flush(&mut self, key: Key) -> bool {
+        let conn = &mut self.conns[key as usize];
+        while let Some(rest) = &mut conn.rest {
+            match send(&conn.socket, rest.bytes()) {
+                Ok(0) => return false,
+                Ok(sent) => {
+                    self.shared.metrics.delivered_bytes.inc_by(sent as u64);
+                    if rest.advance(sent) {
+                        conn.rest = None;
+                    }
+                }
+                Err(_) => {
+                    self.close(key, crate::fanout::Closed::Error);
+                    return false;
+                }
+            }
+        }
+        match conn.ending.take() {
+            None => return true,
+            Some(Ending::Farewell(reason)) => self.end(key, reason),
+            Some(Ending::Shut(reason)) => self.shut(key, reason),
+        }
+        false
+    }
+
+    /// Writes a page to one of those who waited for it.
+    fn take_page(&mut self, key: Key, page: &Page) {
+        if self.conns[key as usize].rest.is_some() {
+            // The socket filled up meanwhile; when it is writable the page is asked for again.
+            return;
+        }
+        let prefix = self.prefix(key, page.fetched.coverage).bytes;
+        let Place::Behind(reader) = &self.conns[key as usize].place else { return };
+        let at = reader.position;
+        let framing = self.groups[self.conns[key as usize].group as usize].1.framing;
+        let frames = &page.fetched.frames;
+        let frames = &frames[frames.partition_point(|&(position, _)| position <= at)..];
+        let whole = frames.len() == page.fetched.frames.len();
+        let build = |prefix: &[u8]| Batch::build(prefix, at, frames, framing, &self.pins);
+        let (batch, taken) = if prefix.is_empty() && whole {
+            page.shared.get_or_init(|| build(b"")).clone()
+        } else {
+            build(&prefix)
+        };
+        let sent = if batch.bytes().is_empty() { Sent::All } else { self.write(key, &batch, 0, at) };
+        if sent == Sent::All {
+            self.shared.metrics.replayed.inc_by(taken as u64);
+            let all = taken == frames.len();
+            self.move_to(key, if all { page.fetched.next } else { batch.last().unwrap_or(at) });
+            self.advance(key);
+        }
+    }
+
+    /// Connections that were ahead of this shard, or whose page could not be read, try again.
+    pub(super) fn unpark(&mut self) {
+        let at = self.at.position;
+        let parked = std::mem::take(&mut self.parked);
+        for conn in parked {
+            match self.find(conn) {
+                Some(Conn { place: Place::Behind(reader), .. }) if reader.position <= at => {
+                    self.queue(conn.key, Ready::Writable);
+                }
+                Some(_) => self.parked.push(conn),
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What a shard does by the clock: heartbeats, the age limit, and the end of a drain.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::Shard;
+use super::conn::{ConnRef, Place};
+use super::group::Key;
+use super::live::{Sent, send};
+use super::wheel::Wheel;
+use crate::fanout::Closed;
+use crate::fanout::reader::Reader;
+use crate::sse::{self, Framed, Framing};
+
+/// How often a draining shard ends its next streams.
+const DRAIN_STEP: Duration = Duration::from_millis(5);
+
+/// The timers of one shard.
+pub(super) struct Timers {
+    pub(super) wheel: Wheel,
+    /// Connections by the time their age is over; only those that have a limit.
+    ages: BinaryHeap<Reverse<(Instant, Key, u32)>>,
+    /// Connections whose write side is shut, by the time they are closed whatever the peer does.
+    shut: VecDeque<(Instant, ConnRef)>,
+    drain: Option<Drain>,
+}
+
+/// Streams that are being ended, evenly over a window.
+struct Drain {
+    since: Instant,
+    window: Duration,
+    total: usize,
+    left: Vec<ConnRef>,
+}
+
+impl Timers {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { wheel: Wheel::new(now), ages: BinaryHeap::new(), shut: VecDeque::new(), drain: None }
+    }
+
+    /// When something is due next.
+    pub(super) fn due(&self) -> Instant {
+        let mut due = self.wheel.due();
+        if let Some(Reverse((age, ..))) = self.ages.peek() {
+            due = due.min(*age);
+        }
+        if let Some((shut, _)) = self.shut.front() {
+            due = due.min(*shut);
+        }
+        if self.drain.as_ref().is_some_and(|drain| !drain.left.is_empty()) {
+            due = due.min(Instant::now() + DRAIN_STEP);
+        }
+        due
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    pub(super) fn push_shut(&mut self, at: Instant, conn: ConnRef) {
+        self.shut.push_back((at, conn));
+    }
+}
+
+impl Shard {
+    /// Gives a new connection its age limit, jittered by a fifth so that streams opened together do not end together.
+    pub(super) fn set_age(&mut self, key: Key) {
+        let Some(age) = self.shared.settings.load().max_connection_age else { return };
+        let age = age.mul_f64(0.8 + 0.4 * fastrand::f64());
+        let generation = self.conns[key as usize].generation;
+        self.timers.ages.push(Reverse((self.now + age, key, generation)));
+    }
+
+    /// Does what is due.
+    pub(super) fn on_timers(&mut self) {
+        let interval = self.shared.settings.load().heartbeat;
+        if let Some(keys) = self.timers.wheel.tick(self.now, interval) {
+            let beat = Beat::new(self);
+            for key in keys {
+                self.beat(key, &beat);
+            }
+            self.unpark();
+        }
+        while let Some(&Reverse((due, key, generation))) = self.timers.ages.peek()
+            && due <= self.now
+        {
+            self.timers.ages.pop();
+            if self.find(ConnRef { key, generation }).is_some() {
+                self.end(key, Closed::Age);
+            }
+        }
+        while let Some(&(due, conn)) = self.timers.shut.front()
+            && due <= self.now
+        {
+            self.timers.shut.pop_front();
+            if self.find(conn).is_some() {
+                self.forget(conn.key);
+            }
+        }
+        self.on_drain();
+    }
+
+    /// One heartbeat of one connection. Who stands at the head, where something moved since its last id, gets the id;
+    /// everyone else a comment. Who is behind gets nothing: its socket is full, or its next events are on their way.
+    fn beat(&mut self, key: Key, beat: &Beat) {
+        let conn = &self.conns[key as usize];
+        let (index, group) = match conn.place {
+            Place::Member(index) => (Some(index as usize), &self.groups[conn.group as usize].1),
+            Place::Joiner => (None, &self.groups[conn.group as usize].1),
+            Place::Behind(_) | Place::Fetching(_) | Place::Shut => return,
+        };
+        let news = group.is_idle() && conn.told.max(group.told) < self.at.position.sequence;
+        let framed = if news { &beat.id } else { &beat.comment };
+        let bytes = framed.bytes(group.framing);
+        match send(&conn.socket, &bytes) {
+            Ok(sent) if sent == bytes.len() => {
+                self.shared.metrics.delivered_bytes.inc_by(sent as u64);
+                if news {
+                    self.conns[key as usize].told = self.at.position.sequence;
+                }
+            }
+            Ok(sent) => {
+                let at = self.at.position;
+                let position = index.map_or(at, |index| group.position(index, at));
+                self.fall_behind(key, Reader::lagging(position));
+                if sent > 0 {
+                    // What has begun must be finished; a beat that has not begun is left out.
+                    let rest = self.write_own(key, &bytes[sent..]);
+                    debug_assert_ne!(rest, Sent::Gone, "the socket was just there");
+                }
+            }
+            Err(_) => self.close(key, Closed::Error),
+        }
+    }
+
+    /// Begins to end all streams, evenly over `window`.
+    pub(super) fn drain(&mut self, window: Duration) {
+        let left: Vec<_> = self.conns.iter().map(|(key, _)| key as Key).collect();
+        let left: Vec<_> = left.into_iter().map(|key| self.conn_ref(key)).collect();
+        self.timers.drain = Some(Drain { since: self.now, window, total: left.len(), left });
+    }
+
+    fn on_drain(&mut self) {
+        let Some(drain) = &mut self.timers.drain else { return };
+        let elapsed = self.now.saturating_duration_since(drain.since);
+        let share =
+            if drain.window.is_zero() { 1.0 } else { elapsed.div_duration_f64(drain.window).min(1.0) };
+        let keep = drain.total - (drain.total as f64 * share) as usize;
+        let due = drain.left.split_off(keep.min(drain.left.len()));
+        for conn in due {
+            if self.find(conn).is_some() {
+                self.end(conn.key, Closed::Drain);
+            }
+        }
+    }
+}
+
+/// What one tick writes, built once.
+struct Beat {
+    id: Framed,
+    comment: Framed,
+}
+
+impl Beat {
+    fn new(shard: &Shard) -> Self {
+        Self { id: Framed::new(&sse::id_only(shard.at)), comment: Framed::new(sse::comment()) }
+    }
+}
+
+/// The bytes of a clean end: a fresh `retry:` and the end of the body.
+pub(super) fn farewell(retry: Duration, framing: Framing) -> Vec<u8> {
+    let mut bytes = Framed::new(&sse::retry_only(retry)).bytes(framing).to_vec();
+    bytes.extend_from_slice(framing.end());
+    bytes
+}

@@ -1,0 +1,91 @@
+//! The heartbeat wheel: each connection sits in one of a fixed number of slots, and one slot beats at a time, so that
+//! heartbeats are spread over the interval.
+
+use std::time::{Duration, Instant};
+
+use super::group::Key;
+
+/// Slots: the interval is cut into so many ticks.
+const SLOTS: u32 = 64;
+
+/// See the module's documentation.
+pub struct Wheel {
+    slots: Vec<Vec<Key>>,
+    /// The slot that the next connection goes to; walks around, so that slots are filled evenly.
+    filling: u32,
+    /// The slot that beats next.
+    beating: u32,
+    due: Instant,
+}
+
+impl Wheel {
+    /// An empty wheel that begins to turn at `now`.
+    pub fn new(now: Instant) -> Self {
+        Self { slots: vec![Vec::new(); SLOTS as usize], filling: 0, beating: 0, due: now }
+    }
+
+    /// Adds a connection. Returns its slot and index, to be kept for [`Wheel::remove`].
+    pub fn add(&mut self, key: Key) -> (u32, u32) {
+        // A stride without a common factor spreads connections that come in one burst over the whole interval.
+        self.filling = (self.filling + 27) % SLOTS;
+        let slot = &mut self.slots[self.filling as usize];
+        slot.push(key);
+        (self.filling, slot.len() as u32 - 1)
+    }
+
+    /// Removes the connection at `place`. Returns the connection that moved there, if any.
+    pub fn remove(&mut self, (slot, index): (u32, u32)) -> Option<Key> {
+        let slot = &mut self.slots[slot as usize];
+        slot.swap_remove(index as usize);
+        slot.get(index as usize).copied()
+    }
+
+    /// The connections that beat at `now`, if a slot is due. Late ticks are not made up for all at once.
+    pub fn tick(&mut self, now: Instant, interval: Duration) -> Option<Vec<Key>> {
+        if now < self.due {
+            return None;
+        }
+        let step = interval / SLOTS;
+        self.due = (self.due + step).max(now);
+        let keys = self.slots[self.beating as usize].clone();
+        self.beating = (self.beating + 1) % SLOTS;
+        Some(keys)
+    }
+
+    /// When the next slot is due.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_connection_beats_once_per_interval() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        for key in 0..1000 {
+            wheel.add(key);
+        }
+        let interval = Duration::from_secs(15);
+        let mut beats = vec![0; 1000];
+        let mut largest = 0;
+        for tick in 0..SLOTS {
+            let keys = wheel.tick(start + interval / SLOTS * tick, interval).unwrap();
+            largest = largest.max(keys.len());
+            keys.iter().for_each(|&key| beats[key as usize] += 1);
+        }
+        assert!(beats.iter().all(|&n| n == 1) && largest <= 16);
+        assert!(wheel.tick(start + interval / SLOTS, interval).is_none());
+    }
+
+    #[test]
+    fn removing_tells_who_moved() {
+        let mut wheel = Wheel::new(Instant::now());
+        let places: Vec<_> = (0..130).map(|key| wheel.add(key)).collect();
+        assert_eq!(wheel.remove(places[0]), Some(128));
+        assert_eq!(wheel.remove(places[129]), None);
+    }
+}

@@ -1,0 +1,179 @@
+//! The listener's application: from a connection's next request to its answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use http::Method;
+use pingora::apps::{HttpServerApp, ReusedHttpStream};
+use pingora::protocols::http::ServerSession;
+use pingora::server::ShutdownWatch;
+use tokio::time::timeout;
+
+use super::limits::APPEND_TIME;
+use super::metrics::{LogErrorKind, Metrics, SourceMetrics};
+use super::outcome::{self, Outcome, Refusal};
+use super::settings::Settings;
+use super::source::{Received, Routed, Source};
+use crate::event::{Delivery, Millis, Topic};
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::live::Live;
+use crate::log::{Appended, Log};
+use crate::net::http::{Answer, BodyLimit, Exchange, Reuse};
+
+/// How many subscriptions of this instance match a topic.
+pub type Subscribers = Arc<dyn Fn(&Topic) -> u64 + Send + Sync>;
+
+/// What an ingress is made of.
+pub struct Parts {
+    /// Where deliveries go.
+    pub log: Arc<dyn Log>,
+    /// Told to the sender.
+    pub subscribers: Subscribers,
+    /// Limits; a reload replaces them.
+    pub settings: Live<Settings>,
+    /// From [`Phase::Draining`] on everything is refused.
+    pub lifecycle: Lifecycle,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The wall clock, for the events' times.
+    pub clock: fn() -> Millis,
+}
+
+/// The ingress. Pingora calls it once per request.
+pub struct Ingress {
+    parts: Parts,
+    source: Source,
+    append_time: Duration,
+}
+
+impl Ingress {
+    /// An ingress with the source of contract 3 and no other.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        tracing::warn!("source `default` verifies nothing: whoever reaches the ingress listener may publish");
+        let source = Source::standard(parts.metrics.source(Source::STANDARD));
+        Self { parts, source, append_time: APPEND_TIME }
+    }
+
+    /// With another deadline for the log than [`APPEND_TIME`].
+    #[must_use]
+    pub fn with_append_time(mut self, time: Duration) -> Self {
+        self.append_time = time;
+        self
+    }
+
+    /// One request's answer, counted.
+    async fn serve(&self, exchange: &mut Exchange) -> Answer {
+        let (metrics, result) = match self.find(exchange) {
+            Some(source) => (&source.metrics, self.receive(source, exchange).await),
+            None => (&self.parts.metrics.unrouted, Err(Refusal::NoRoute)),
+        };
+        match result {
+            Ok(Accepted { topic, appended, bytes }) => {
+                self.count(metrics, appended, bytes);
+                outcome::accepted(&topic, appended, (self.parts.subscribers)(&topic))
+            }
+            Err(refusal) => {
+                metrics.count(refusal.outcome());
+                tracing::debug!(outcome = refusal.outcome().as_str(), %refusal, "webhook refused");
+                refusal.answer()
+            }
+        }
+    }
+
+    /// The source the request is for.
+    fn find(&self, exchange: &Exchange) -> Option<&Source> {
+        self.source.route(exchange.request()).map(|_| &self.source)
+    }
+
+    /// Everything between the route and the answer. The order is the module's: what is refused early costs little, and
+    /// nothing is parsed before it is verified.
+    async fn receive(&self, source: &Source, exchange: &mut Exchange) -> Result<Accepted, Refusal> {
+        let method = &exchange.request().method;
+        if method != Method::POST {
+            return Err(Refusal::Method { method: method.clone() });
+        }
+        if self.draining() {
+            return Err(Refusal::Draining);
+        }
+        let time = (self.parts.clock)();
+        let limit = {
+            let settings = self.parts.settings.load();
+            BodyLimit { bytes: settings.max_body, time: settings.body_timeout }
+        };
+        let body = exchange.body(limit).await.map_err(Refusal::Body)?;
+        let delivery = {
+            let head = exchange.request();
+            let routed: Routed<'_> = source.route(head).ok_or(Refusal::NoRoute)?;
+            source.verify(Received { head, routed, body, time }).and_then(|v| source.delivery(v))?
+        };
+        self.append(delivery).await
+    }
+
+    /// Hands the delivery to the log and waits for its word, for a time.
+    async fn append(&self, delivery: Delivery) -> Result<Accepted, Refusal> {
+        let topic = delivery.events[0].topic.clone();
+        let bytes = delivery.events.iter().map(|e| e.data.len() as u64).sum();
+        let metrics = &self.parts.metrics;
+        let begun = Instant::now();
+        let result = timeout(self.append_time, self.parts.log.append(delivery)).await;
+        metrics.log_append_seconds.observe(begun.elapsed().as_secs_f64());
+        match result {
+            Ok(Ok(appended)) => Ok(Accepted { topic, appended, bytes }),
+            Ok(Err(error)) => {
+                metrics.log_error(LogErrorKind::from(&error));
+                Err(Refusal::Log(error))
+            }
+            Err(_) => {
+                metrics.log_error(LogErrorKind::Slow);
+                Err(Refusal::LogSlow)
+            }
+        }
+    }
+
+    fn count(&self, metrics: &SourceMetrics, appended: Appended, bytes: u64) {
+        match appended {
+            Appended::Accepted(placement) => {
+                metrics.count(Outcome::Accepted);
+                metrics.events.inc_by(u64::from(placement.events));
+                self.parts.metrics.event_bytes.inc_by(bytes);
+            }
+            Appended::Duplicate(_) => metrics.count(Outcome::Duplicate),
+        }
+    }
+
+    fn draining(&self) -> bool {
+        self.parts.lifecycle.phase() >= Phase::Draining
+    }
+}
+
+/// A delivery the log has.
+struct Accepted {
+    topic: Topic,
+    appended: Appended,
+    bytes: u64,
+}
+
+#[async_trait]
+impl HttpServerApp for Ingress {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        _shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        let mut exchange = match Exchange::read(session).await {
+            Ok(exchange) => exchange?,
+            Err(unreadable) => {
+                self.parts.metrics.unrouted.count(Outcome::Malformed);
+                return unreadable.answer().await.finish().await;
+            }
+        };
+        let received = Instant::now();
+        let answer = self.serve(&mut exchange).await;
+        let reuse = if self.draining() { Reuse::Close } else { Reuse::Keep };
+        let answered = exchange.answer(&answer, reuse).await;
+        self.parts.metrics.answered(received.elapsed());
+        answered.finish().await
+    }
+}

@@ -1,0 +1,24 @@
+//! The internal listener that webhooks are posted to.
+//!
+//! The life of a webhook, in this order: route → method → body, capped while it streams → verify the raw bytes → names
+//! and data → append → answer. Nothing is read of a body before it is verified, nothing is answered 2xx before the log
+//! has it, and whatever is refused has published nothing (an append without an answer excepted, and that says so).
+//!
+//! What the types keep: a [`source::Received`] becomes an event only through [`source::Verified`], and only events can
+//! be appended.
+
+mod app;
+mod limits;
+mod metrics;
+mod outcome;
+mod path;
+mod settings;
+mod source;
+
+pub use app::{Ingress, Parts, Subscribers};
+pub use limits::APPEND_TIME;
+pub use metrics::Metrics;
+pub use settings::Settings;
+
+#[cfg(test)]
+mod tests;

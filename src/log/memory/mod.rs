@@ -1,0 +1,228 @@
+//! The log in memory: the default, and the fastest. It survives nothing: every start is a new epoch.
+//!
+//! All of an append (dedupe, its place, history, the tails' feeds) is one short critical section of one mutex, so there
+//! is no state in which a delivery is half there, and nothing to cancel. A writer task behind a queue was rejected: for
+//! a step of under a microsecond the hand-over and the wake-up of the publisher cost several times the work.
+//! What could take long (a lowered limit, a sweep, a read over very many topics) is done in slices, between which
+//! appends go on.
+
+mod bounds;
+mod dedupe;
+mod losses;
+#[cfg(test)]
+mod model;
+mod read;
+mod recency;
+mod shares;
+mod state;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod topic;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+pub use self::bounds::Bounds;
+use self::read::Range;
+use self::state::State;
+use self::tail::MemoryTail;
+use self::topic::TopicId;
+use super::clock::Clock;
+use super::{AppendError, Appended, Health, HistorySettings, Log, Page, ReadError, ReadLimit, Tail, Usage};
+use crate::event::{Cursor, Delivery, Epoch, Pattern, Position, Selector, limits::DELIVERY_EVENTS};
+use crate::live::Live;
+
+/// The log. See the module's documentation. Clones are the same log.
+#[derive(Clone)]
+pub struct MemoryLog {
+    settings: Live<HistorySettings>,
+    clock: Clock,
+    shared: Arc<Shared>,
+    bounds: Bounds,
+}
+
+/// What the log and its tails share.
+struct Shared {
+    state: Mutex<State>,
+    /// Told after every append and on closing. One for all tails: an append concerns all of them.
+    appended: Notify,
+}
+
+impl Shared {
+    /// Held for one step, never across an await.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("a panic under the log's lock ends the process")
+    }
+}
+
+impl MemoryLog {
+    /// An empty log that begins `epoch`, which no earlier life of this log may have had.
+    #[must_use]
+    pub fn new(settings: Live<HistorySettings>, clock: Clock, epoch: Epoch) -> Self {
+        Self::with_bounds(settings, clock, epoch, Bounds::default())
+    }
+
+    /// As [`Self::new`], with other fixed limits, for tests.
+    #[must_use]
+    pub fn with_bounds(settings: Live<HistorySettings>, clock: Clock, epoch: Epoch, bounds: Bounds) -> Self {
+        let state = State::new(settings.load().clone(), epoch, bounds);
+        let shared = Arc::new(Shared { state: Mutex::new(state), appended: Notify::new() });
+        Self { settings, clock, shared, bounds }
+    }
+
+    /// Takes over settings that changed; call it after a reload. Topics are judged by new limits from here on; when it
+    /// returns, nothing is kept that they do not allow.
+    pub fn reconfigure(&self) {
+        {
+            let settings = self.settings.load();
+            let mut state = self.shared.lock();
+            if *state.settings == *settings {
+                return;
+            }
+            state.settings = Arc::new(settings.clone());
+            state.generation += 1;
+            state.settle_total();
+        }
+        self.sweep(0, usize::MAX);
+        let slice = self.bounds.sweep_slice;
+        self.in_slices(|state| {
+            let more = state.fit_total(state.settings.total, slice);
+            state.settle_total();
+            more
+        });
+        self.expire_keys();
+    }
+
+    /// Maintenance, to be called about once a second: takes over changed settings, drops events that are over age and
+    /// dedupe keys that are out of their window. Bounded work per call; appends go on meanwhile.
+    pub fn tick(&self) {
+        self.reconfigure();
+        let from = self.shared.lock().swept;
+        let upto = self.sweep(from, self.bounds.sweep_topics);
+        self.shared.lock().swept = upto;
+        self.expire_keys();
+    }
+
+    /// Brings the topics numbered from `from` within their limits, at most `most` of them. Where to go on: 0 when all
+    /// are done.
+    fn sweep(&self, from: usize, most: usize) -> usize {
+        let mut at = from;
+        let end = from.saturating_add(most);
+        self.in_slices(|state| {
+            let now = self.clock.now();
+            let stop = end.min(at + self.bounds.sweep_slice);
+            while at < stop && at < state.topics.capacity() {
+                if state.topics.contains(at) {
+                    state.enforce(TopicId(at as u32), now);
+                }
+                at += 1;
+            }
+            state.forget_quiet();
+            if at >= state.topics.capacity() {
+                at = 0;
+                return false;
+            }
+            at < end
+        });
+        at
+    }
+
+    fn expire_keys(&self) {
+        self.in_slices(|state| {
+            let (window, slice) = (state.window(), self.bounds.sweep_slice);
+            state.dedupe.expire(self.clock.now(), window, slice)
+        });
+    }
+
+    /// Runs `slice` in one critical section after the other until it says that nothing is left.
+    fn in_slices(&self, mut slice: impl FnMut(&mut State) -> bool) {
+        while slice(&mut self.shared.lock()) {}
+    }
+
+    fn read_patterns(&self, patterns: &[Pattern], after: Position, limit: ReadLimit) -> Page {
+        let slice = self.bounds.read_slice;
+        let range = |now| Range { after, limit, now };
+        let upto = {
+            let mut state = self.shared.lock();
+            let head = state.head;
+            if let Some(ids) = state.recent(patterns, after, slice) {
+                return state.read_merged(&ids, range(self.clock.now()), head);
+            }
+            head
+        };
+        // Topics that come into being while the names are walked have no event up to the head that was read before.
+        let mut found = Vec::new();
+        for pattern in patterns {
+            let mut from = None;
+            loop {
+                let state = self.shared.lock();
+                from = state.by_name(pattern, from.as_ref(), after, slice, &mut found);
+                if from.is_none() {
+                    break;
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        self.shared.lock().read_merged(&found, range(self.clock.now()), upto)
+    }
+}
+
+#[async_trait]
+impl Log for MemoryLog {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
+    fn head(&self) -> Cursor {
+        let state = self.shared.lock();
+        state.cursor(state.head)
+    }
+
+    fn health(&self) -> Health {
+        let state = self.shared.lock();
+        if state.closed {
+            Health::Down("it is closed")
+        } else if state.is_full() {
+            Health::Down("a tail is not drained")
+        } else {
+            Health::Up
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        self.shared.lock().usage()
+    }
+
+    async fn append(&self, delivery: Delivery) -> Result<Appended, AppendError> {
+        debug_assert!(delivery.events.len() <= DELIVERY_EVENTS);
+        let now = self.clock.now();
+        let appended = self.shared.lock().append(delivery, now);
+        // Outside of the lock: waking another runtime is a system call.
+        self.shared.appended.notify_waiters();
+        appended
+    }
+
+    async fn tail(&self, after: Cursor) -> Result<Box<dyn Tail>, ReadError> {
+        Ok(Box::new(MemoryTail::open(&self.shared, after)))
+    }
+
+    /// A position ahead of the head reads as an empty page whose `next` is the head.
+    async fn read(&self, selector: &Selector, after: Position, limit: ReadLimit) -> Result<Page, ReadError> {
+        Ok(match selector {
+            Selector::Topic(name) => {
+                let range = Range { after, limit, now: self.clock.now() };
+                self.shared.lock().read_topic(name, range)
+            }
+            Selector::Patterns(patterns) => self.read_patterns(patterns, after, limit),
+        })
+    }
+
+    async fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.appended.notify_waiters();
+    }
+}

@@ -1,0 +1,24 @@
+//! What all listeners share of HTTP: one answer per request, bodies within limits, and connections that end cleanly.
+//!
+//! An [`Exchange`] is one request and its one answer. Invariants:
+//! - an answer leaves in one write, head and body together;
+//! - a connection whose request was not read to its end is closed after the answer, and what the sender still sends is
+//!   read and dropped within bounds, so that no reset overtakes the answer;
+//! - a body is never longer in memory than its limit, however it is framed.
+
+mod answer;
+mod body;
+mod exchange;
+mod linger;
+mod percent;
+
+pub use answer::Answer;
+pub use body::{BodyError, BodyLimit};
+pub use exchange::{Answered, Exchange, HeadError, Reuse, Unreadable};
+pub use linger::linger;
+pub use percent::{DecodeError, decode};
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! The configuration files that are part of the repository: defaults, examples, and fixtures that are good or bad.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sidestream::config::{Config, Loaded, Rejected, SCHEMA, Source, load};
+
+fn load_file(path: &Path) -> Result<Loaded, Rejected> {
+    load(&Source::File(path.to_owned()))
+}
+
+fn load_text(text: &str) -> Result<Loaded, Rejected> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sidestream.yaml");
+    std::fs::write(&path, text).unwrap();
+    load_file(&path)
+}
+
+/// The YAML files of a folder, of which there is at least one.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{folder}");
+    files
+}
+
+fn defaults() -> String {
+    std::fs::read_to_string("config/sidestream.yaml").unwrap()
+}
+
+/// The defaults' file with the keys that are off by default switched on: of what is commented out, that is what looks
+/// like a key or an item.
+fn uncommented() -> String {
+    let is_entry = |text: &str| {
+        let text = text.trim_start().trim_start_matches("- ");
+        text.split_once(':').is_some_and(|(key, rest)| {
+            !key.is_empty()
+                && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+                && (rest.is_empty() || rest.starts_with(' '))
+        })
+    };
+    let line = |line: &str| match line.trim_start().strip_prefix("# ") {
+        Some(text) if is_entry(text) => {
+            let indent = line.len() - line.trim_start().len();
+            format!("{:indent$}{text}\n", "")
+        }
+        _ => format!("{line}\n"),
+    };
+    defaults().lines().map(line).collect()
+}
+
+#[test]
+fn the_defaults_file_says_what_an_empty_file_means() {
+    let loaded = load_file(Path::new("config/sidestream.yaml")).unwrap();
+    assert_eq!(loaded.config, Config::default());
+    assert_eq!(loaded.warnings, []);
+}
+
+/// Every key with a default is written with it, not merely mentioned; the others are there, commented out.
+#[test]
+fn the_defaults_file_holds_every_key() {
+    fn keys(schema: &Value, path: &str, all: &mut BTreeSet<String>) {
+        for (key, child) in schema["properties"].as_object().into_iter().flatten() {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            keys(child, &path, all);
+            keys(&child["items"], &path, all);
+            all.insert(path);
+        }
+    }
+    fn written(text: &str) -> BTreeSet<String> {
+        let mut open: Vec<(usize, &str)> = Vec::new();
+        let mut all = BTreeSet::new();
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            let Some((key, _)) = line.split_once(':') else { continue };
+            let entry = key.trim_start().trim_start_matches("- ");
+            let indent = key.len() - entry.len();
+            open.retain(|(outer, _)| *outer < indent);
+            open.push((indent, entry));
+            all.insert(open.iter().map(|(_, key)| *key).collect::<Vec<_>>().join("."));
+        }
+        all
+    }
+    let mut expected = BTreeSet::new();
+    keys(&SCHEMA, "", &mut expected);
+    let all = written(&uncommented());
+    assert_eq!(all, expected);
+
+    let off: BTreeSet<String> = all.difference(&written(&defaults())).cloned().collect();
+    let want =
+        ["admin.token", "edge.upstream", "fanout.shards", "topics", "topics.history", "topics.history.age"];
+    let want = want.into_iter().chain([
+        "topics.history.bytes",
+        "topics.history.events",
+        "topics.match",
+        "topics.name",
+    ]);
+    assert_eq!(off, want.map(str::to_owned).collect());
+}
+
+#[test]
+fn what_the_defaults_file_comments_out_is_good_too() {
+    let text = uncommented().replace("{ env: ADMIN_TOKEN }", "{ env: PATH }");
+    let loaded = load_text(&text).unwrap();
+    assert!(loaded.config.edge.upstream.is_some());
+    assert!(loaded.config.admin.token.is_some());
+    assert_eq!(loaded.config.topics.len(), 1);
+}
+
+#[test]
+fn examples_load_without_a_warning() {
+    for path in files("config/examples") {
+        let loaded = load_file(&path).unwrap_or_else(|rejected| panic!("{rejected}"));
+        assert_eq!(loaded.warnings, [], "{}", path.display());
+    }
+}
+
+/// Beside each fixture that is good may stand a `.warnings` file with the lines it gives.
+#[test]
+fn valid_fixtures_load() {
+    for path in files("tests/config/valid") {
+        let loaded = load_file(&path).unwrap_or_else(|rejected| panic!("{rejected}"));
+        let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        compare(&path.with_extension("warnings"), &warnings.join("\n"));
+    }
+}
+
+/// Beside each fixture that is bad stands an `.errors` file with the lines it gives. `UPDATE_FIXTURES=1` rewrites them.
+#[test]
+fn invalid_fixtures_tell_every_error() {
+    for path in files("tests/config/invalid") {
+        let rejected = load_file(&path).expect_err(&path.display().to_string());
+        assert!(!rejected.problems.is_empty());
+        compare(&path.with_extension("errors"), &rejected.to_string());
+    }
+}
+
+fn compare(golden: &Path, text: &str) {
+    let text = if text.is_empty() { String::new() } else { format!("{text}\n") };
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        if text.is_empty() {
+            let _ = std::fs::remove_file(golden);
+        } else {
+            std::fs::write(golden, &text).unwrap();
+        }
+    }
+    assert_eq!(std::fs::read_to_string(golden).unwrap_or_default(), text, "{}", golden.display());
+}

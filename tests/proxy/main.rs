@@ -1,0 +1,7 @@
+//! The sockets and the edge, on the wire: raw bytes in, raw bytes out.
+
+mod app;
+mod edge;
+mod harness;
+mod net;
+mod websocket;
