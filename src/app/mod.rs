@@ -165,7 +165,7 @@ impl Application {
         );
         let counted = Arc::clone(&fanout);
         let ingress = Ingress::new(ingress::Parts {
-            log: Arc::clone(&log.shared),
+            log: fanout.log(),
             subscribers: Arc::new(move |topic| counted.subscribers(topic)),
             settings: snapshots.view(|config| &config.ingress),
             lifecycle: lifecycle.clone(),

@@ -1,8 +1,12 @@
-//! The two threads between the log and the shards: the feeder moves the log's tail into the ring, the fetcher reads pages
-//! of history for those who are behind. They are apart so that a storm of replays does not delay what is live.
+//! Between the log and the shards: the feeder moves the log's tail into the ring, the fetcher reads pages of history for
+//! those who are behind. They are apart so that a storm of replays does not delay what is live.
+//!
+//! Where an append's events are in the tail by the time it answers, whoever appended feeds the ring itself (see
+//! [`Pump`]): a thread that waits for each event costs two switches of context for it, which was a quarter of a webhook's
+//! cost. The feeder's thread then only looks after it. Where the tail comes later, as from a broker, the thread waits.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -13,8 +17,8 @@ use super::interest::Listeners;
 use super::ring::{RING_ENTRIES, RingWriter};
 use super::shard::{Handle, Progress};
 use super::shared::{FetchRequest, Shared};
-use crate::event::Cursor;
-use crate::log::{Log, ReadLimit, Tail, TailError};
+use crate::event::{Cursor, LoggedEvent};
+use crate::log::{Feed, Log, ReadLimit, Tail, TailError};
 use crate::sse::{self, Framed};
 
 /// The feeder's sign of life when the log is quiet.
@@ -30,57 +34,66 @@ const PAGE: ReadLimit = ReadLimit { events: 512, bytes: 192 << 10 };
 const FETCHES: usize = 32;
 
 /// Moves the log's tail into the ring.
-pub(super) struct Feeder {
-    pub log: Arc<dyn Log>,
-    pub writer: RingWriter,
-    pub base: Cursor,
-    pub shared: Arc<Shared>,
-    pub shards: Arc<[Handle]>,
-    pub progress: Arc<Progress>,
+struct Feeder {
+    tail: Box<dyn Tail>,
+    writer: RingWriter,
+    shared: Arc<Shared>,
+    shards: Arc<[Handle]>,
+    /// The ring's head.
+    head: u64,
+}
+
+/// Whether anything can follow in a tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Follows {
+    /// At once, or when it comes.
+    More,
+    /// After a while.
+    Later,
+    /// Never.
+    Nothing,
 }
 
 impl Feeder {
-    /// Runs until the log is closed.
-    pub(super) async fn run(mut self) {
-        let mut tail = self.open().await;
-        loop {
-            let turned = self.shared.started.elapsed().as_millis() as u64;
-            self.progress.turned.store(turned, Ordering::Relaxed);
-            match tokio::time::timeout(IDLE_WAIT, tail.next()).await {
-                Err(_) => {}
-                Ok(Ok(events)) => {
-                    let head = self.progress.pulled.load(Ordering::Relaxed) + events.len() as u64;
-                    self.progress.pulled.store(head, Ordering::Relaxed);
-                    self.writer.publish(&events, Instant::now());
-                    let interest = &self.shared.interest;
-                    let listeners = events
-                        .iter()
-                        .fold(Listeners::default(), |all, e| all.union(interest.listeners(&e.event.topic)));
-                    self.wake(head, listeners);
-                }
-                Ok(Err(TailError::Reset(cursor))) => {
-                    tracing::error!(%cursor, "the log began anew; subscribers are told");
-                    self.writer.reset(cursor, Instant::now());
-                    let head = self.progress.pulled.fetch_add(1, Ordering::Relaxed) + 1;
-                    self.wake(head, Listeners::ALL);
-                }
-                Ok(Err(TailError::Unavailable(why))) => {
-                    tracing::debug!(why, "the log's tail is not available");
-                    tokio::time::sleep(RETRY_WAIT).await;
-                }
-                Ok(Err(TailError::Closed)) => return,
+    /// Takes over what the tail gave.
+    fn take(&mut self, given: Result<Vec<Arc<LoggedEvent>>, TailError>) -> Follows {
+        match given {
+            Ok(events) => {
+                self.head += events.len() as u64;
+                self.writer.publish(&events, Instant::now());
+                let interest = &self.shared.interest;
+                let listeners = events
+                    .iter()
+                    .fold(Listeners::default(), |all, e| all.union(interest.listeners(&e.event.topic)));
+                self.wake(listeners);
+                Follows::More
             }
+            Err(TailError::Reset(cursor)) => {
+                tracing::error!(%cursor, "the log began anew; subscribers are told");
+                self.writer.reset(cursor, Instant::now());
+                self.head += 1;
+                self.wake(Listeners::ALL);
+                Follows::More
+            }
+            Err(TailError::Unavailable(why)) => {
+                tracing::debug!(why, "the log's tail is not available");
+                Follows::Later
+            }
+            Err(TailError::Closed) => Follows::Nothing,
         }
     }
 
-    async fn open(&self) -> Box<dyn Tail> {
+    /// Takes what is in the tail now.
+    fn take_ready(&mut self) -> Follows {
         loop {
-            match self.log.tail(self.base).await {
-                Ok(tail) => return tail,
-                Err(error) => {
-                    tracing::warn!(%error, "the log's tail cannot be opened; trying again");
-                    tokio::time::sleep(RETRY_WAIT).await;
-                }
+            let given = match self.tail.try_next() {
+                Ok(None) => return Follows::More,
+                Ok(Some(events)) => Ok(events),
+                Err(error) => Err(error),
+            };
+            match self.take(given) {
+                Follows::More => {}
+                follows => return follows,
             }
         }
     }
@@ -88,11 +101,93 @@ impl Feeder {
     /// Wakes the shards that listen, and those that nothing has woken for so long that the ring might overtake them. The
     /// interest map was read after the ring was written: a subscription that came too late for it begins behind these
     /// events, or is admitted by a shard that is awake and looks at the ring.
-    fn wake(&self, head: u64, listeners: Listeners) {
+    fn wake(&self, listeners: Listeners) {
         for (index, shard) in self.shards.iter().enumerate() {
-            let behind = head - shard.progress().pulled.load(Ordering::Relaxed).min(head);
+            let behind = self.head.saturating_sub(shard.progress().pulled.load(Ordering::Relaxed));
             if listeners.contains(index) || behind > RING_ENTRIES as u64 / 4 {
                 shard.wake();
+            }
+        }
+    }
+}
+
+/// Lets whoever appended feed the ring. One at a time does, for all: who finds another at work leaves word, and the other
+/// looks again before it goes.
+#[derive(Default)]
+pub(super) struct Pump {
+    feeder: Mutex<Option<Feeder>>,
+    word: AtomicBool,
+}
+
+impl Pump {
+    /// Moves into the ring what is in the tail now, or leaves word to whoever is at it.
+    pub(super) fn pump(&self) -> bool {
+        let mut open = true;
+        loop {
+            self.word.store(true, Ordering::SeqCst);
+            {
+                let Ok(mut feeder) = self.feeder.try_lock() else { return open };
+                let Some(feeder) = feeder.as_mut() else { return open };
+                while self.word.swap(false, Ordering::SeqCst) {
+                    open = feeder.take_ready() != Follows::Nothing;
+                }
+            }
+            // Word that was left between the last look and the unlocking.
+            if !self.word.load(Ordering::SeqCst) {
+                return open;
+            }
+        }
+    }
+}
+
+/// The feeder's thread.
+pub(super) struct FeederThread {
+    pub log: Arc<dyn Log>,
+    pub writer: RingWriter,
+    pub base: Cursor,
+    pub shared: Arc<Shared>,
+    pub shards: Arc<[Handle]>,
+    pub progress: Arc<Progress>,
+    pub pump: Arc<Pump>,
+}
+
+impl FeederThread {
+    /// Runs until the log is closed.
+    pub(super) async fn run(self) {
+        let tail = open(&*self.log, self.base).await;
+        let Self { log, writer, shared, shards, progress, pump, .. } = self;
+        let turned = {
+            let shared = Arc::clone(&shared);
+            move || progress.turned.store(shared.started.elapsed().as_millis() as u64, Ordering::Relaxed)
+        };
+        let mut feeder = Feeder { tail, writer, shared, shards, head: 0 };
+        if log.feed() == Feed::WithAppend {
+            *pump.feeder.lock().unwrap_or_else(PoisonError::into_inner) = Some(feeder);
+            while pump.pump() {
+                turned();
+                tokio::time::sleep(IDLE_WAIT).await;
+            }
+            return;
+        }
+        loop {
+            turned();
+            let Ok(given) = tokio::time::timeout(IDLE_WAIT, feeder.tail.next()).await else { continue };
+            match feeder.take(given) {
+                Follows::More => {}
+                Follows::Later => tokio::time::sleep(RETRY_WAIT).await,
+                Follows::Nothing => return,
+            }
+        }
+    }
+}
+
+async fn open(log: &dyn Log, base: Cursor) -> Box<dyn Tail> {
+    loop {
+        match log.tail(base).await {
+            Ok(tail) => return tail,
+            Err(error) => {
+                tracing::warn!(%error, "the log's tail cannot be opened; trying again");
+                tokio::time::sleep(RETRY_WAIT).await;
             }
         }
     }

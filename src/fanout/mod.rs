@@ -6,6 +6,7 @@
 //! with a cursor: it reads on from the ring or from history as its socket takes it, and joins its group exactly where
 //! it meets it. There is no queue per connection, so no subscriber can make the server grow.
 
+mod appender;
 mod batch;
 mod command;
 mod doorbell;
@@ -25,9 +26,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::unbounded_channel;
 
+use self::appender::Appender;
 use self::command::Command;
 pub use self::command::{Admission, Fault};
-use self::feeder::{Feeder, Fetcher};
+use self::feeder::{FeederThread, Fetcher, Pump};
 use self::interest::Interest;
 pub use self::interest::MAX_SHARDS;
 pub use self::metrics::{Closed, Metrics};
@@ -51,6 +53,7 @@ const WEDGED: Duration = Duration::from_secs(5);
 pub struct Fanout {
     shared: Arc<Shared>,
     log: Arc<dyn Log>,
+    pump: Arc<Pump>,
     shards: Arc<[Handle]>,
     feeder: Arc<Progress>,
     draining: AtomicBool,
@@ -99,18 +102,28 @@ impl Fanout {
         }
         let shards: Arc<[Handle]> = handles.into();
         let feeder = Arc::new(Progress::default());
-        let feed = Feeder {
+        let pump = Arc::new(Pump::default());
+        let feed = FeederThread {
             log: Arc::clone(&log),
             writer,
             base,
             shared: Arc::clone(&shared),
             shards: Arc::clone(&shards),
             progress: Arc::clone(&feeder),
+            pump: Arc::clone(&pump),
         };
         spawn_async("log-feeder", feed.run())?;
         let fetch = Fetcher { log: Arc::clone(&log), requests, shards: Arc::clone(&shards) };
         spawn_async("log-fetcher", fetch.run())?;
-        Ok(Arc::new(Self { shared, log, shards, feeder, draining: AtomicBool::new(false), descriptors }))
+        Ok(Arc::new(Self {
+            shared,
+            log,
+            pump,
+            shards,
+            feeder,
+            draining: AtomicBool::new(false),
+            descriptors,
+        }))
     }
 
     /// Reserves room for one stream, to be asked for before the socket is taken over.
@@ -135,6 +148,12 @@ impl Fanout {
         self.shared.streams[shard].fetch_add(1, Ordering::Relaxed);
         self.shared.metrics.connections.inc();
         Ok(Reservation { fanout: Arc::clone(self), shard, held: true })
+    }
+
+    /// The log to append to: what it accepts is on its way to the subscribers when it answers.
+    #[must_use]
+    pub fn log(&self) -> Arc<dyn Log> {
+        Arc::new(Appender { log: Arc::clone(&self.log), pump: Arc::clone(&self.pump) })
     }
 
     /// Subscriptions on this instance that match `topic`.

@@ -36,6 +36,11 @@ pub trait Log: Send + Sync + 'static {
     /// Whether the log can take deliveries now.
     fn health(&self) -> Health;
 
+    /// How soon after an append its events are in the tail.
+    fn feed(&self) -> Feed {
+        Feed::Later
+    }
+
     /// Counts for metrics and the admin API; cheap, and no more than a moment old.
     fn usage(&self) -> Usage;
 
@@ -73,6 +78,25 @@ pub trait Tail: Send {
     /// # Errors
     /// [`TailError::Reset`] when the log began a new epoch or lost its place: what comes next follows the given cursor.
     async fn next(&mut self) -> Result<Vec<Arc<LoggedEvent>>, TailError>;
+
+    /// As [`Tail::next`], but only what is there now; none when nothing is. A log whose feed is [`Feed::WithAppend`] must
+    /// answer this.
+    ///
+    /// # Errors
+    /// As [`Tail::next`].
+    fn try_next(&mut self) -> Result<Option<Vec<Arc<LoggedEvent>>>, TailError> {
+        Ok(None)
+    }
+}
+
+/// How soon after an append its events are in the tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// By the time [`Log::append`] answers. Whoever appended can then move them on itself, which spares the hand-over to
+    /// another thread.
+    WithAppend,
+    /// Some time after; a task waits for them.
+    Later,
 }
 
 /// A delivery's outcome.

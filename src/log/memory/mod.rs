@@ -33,7 +33,9 @@ use self::state::State;
 use self::tail::MemoryTail;
 use self::topic::TopicId;
 use super::clock::Clock;
-use super::{AppendError, Appended, Health, HistorySettings, Log, Page, ReadError, ReadLimit, Tail, Usage};
+use super::{
+    AppendError, Appended, Feed, Health, HistorySettings, Log, Page, ReadError, ReadLimit, Tail, Usage,
+};
 use crate::event::{Cursor, Delivery, Epoch, Pattern, Position, Selector, limits::DELIVERY_EVENTS};
 use crate::live::Live;
 
@@ -197,6 +199,10 @@ impl Log for MemoryLog {
 
     fn usage(&self) -> Usage {
         self.shared.lock().usage()
+    }
+
+    fn feed(&self) -> Feed {
+        Feed::WithAppend
     }
 
     async fn append(&self, delivery: Delivery) -> Result<Appended, AppendError> {

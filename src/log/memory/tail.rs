@@ -66,26 +66,29 @@ impl MemoryTail {
 #[async_trait]
 impl Tail for MemoryTail {
     async fn next(&mut self) -> Result<Vec<Arc<LoggedEvent>>, TailError> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            // Registered before the look, so that an append between the look and the wait is not slept through.
+            let mut appended = std::pin::pin!(shared.appended.notified());
+            appended.as_mut().enable();
+            if let Some(events) = self.try_next()? {
+                return Ok(events);
+            }
+            appended.await;
+        }
+    }
+
+    fn try_next(&mut self) -> Result<Option<Vec<Arc<LoggedEvent>>>, TailError> {
         if let Some(cursor) = self.reset.take() {
             return Err(TailError::Reset(cursor));
         }
         if !self.backlog.is_empty() {
-            return Ok(std::mem::take(&mut self.backlog));
+            return Ok(Some(std::mem::take(&mut self.backlog)));
         }
-        loop {
-            // Registered before the look, so that an append between the look and the wait is not slept through.
-            let mut appended = std::pin::pin!(self.shared.appended.notified());
-            appended.as_mut().enable();
-            {
-                let mut state = self.shared.lock();
-                if let Some(events) = state.feeds[self.feed].take() {
-                    return Ok(events);
-                }
-                if state.closed {
-                    return Err(TailError::Closed);
-                }
-            }
-            appended.await;
+        let mut state = self.shared.lock();
+        match state.feeds[self.feed].take() {
+            None if state.closed => Err(TailError::Closed),
+            events => Ok(events),
         }
     }
 }
