@@ -11,10 +11,12 @@ mod batch;
 mod command;
 mod doorbell;
 mod feeder;
-mod interest;
+#[doc(hidden)]
+pub mod interest;
 mod metrics;
 mod reader;
-mod ring;
+#[doc(hidden)]
+pub mod ring;
 mod settings;
 mod shard;
 mod shared;
