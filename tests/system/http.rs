@@ -10,11 +10,9 @@ async fn head_gets_the_head_alone() {
     let head = connection.head().await.unwrap();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     let lower = head.to_ascii_lowercase();
-    for line in [
-        "content-type: text/event-stream",
-        "cache-control: no-store, no-transform",
-        "x-accel-buffering: no",
-    ] {
+    for line in
+        ["content-type: text/event-stream", "cache-control: no-store, no-transform", "x-accel-buffering: no"]
+    {
         assert!(lower.contains(line), "{line} in {head}");
     }
     assert_eq!(connection.rest().await.unwrap(), b"");
@@ -131,7 +129,8 @@ async fn a_key_publishes_once() {
     assert_eq!(first.json()["cursor"], stream.event().await.id());
     assert_eq!(stream.event().await.id(), other.cursor, "nothing in between");
     let metrics = gateway.metrics().await;
-    let outcome = |name| metrics.get(&format!("sidestream_webhooks_total{{source=\"default\",outcome=\"{name}\"}}"));
+    let outcome =
+        |name| metrics.get(&format!("sidestream_webhooks_total{{source=\"default\",outcome=\"{name}\"}}"));
     let swapped =
         |name| metrics.get(&format!("sidestream_webhooks_total{{outcome=\"{name}\",source=\"default\"}}"));
     assert_eq!(outcome("accepted") + swapped("accepted"), 2.0);

@@ -4,7 +4,6 @@
 //! Each test shows what is answered, and that nothing was lost, published or left behind. Nothing here sleeps: whoever
 //! waits, waits for a state, and a bound ends a wait that would never end. Nothing is asserted about speed.
 
-mod config;
 mod descriptors;
 mod drain;
 mod faults;

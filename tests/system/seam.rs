@@ -33,13 +33,19 @@ async fn whoever_joins_while_events_pass_sees_each_once() {
     for number in 0..SUBSCRIBERS {
         // They come all through the first three quarters of the run.
         let turn = number * EVENTS * 3 / 4 / SUBSCRIBERS;
-        until("the publisher's turn", async || (published.load(Ordering::Acquire) > turn).then_some(())).await;
-        let (gateway, log) = (Arc::clone(&gateway), Arc::clone(&log));
-        streams.push(tokio::spawn(listen(number, gateway, log)));
+        until("the publisher's turn", async || (published.load(Ordering::Acquire) > turn).then_some(()))
+            .await;
+        let known = log.lock().unwrap().clone();
+        streams.push(tokio::spawn(listen(number, Arc::clone(&gateway), known)));
     }
     publisher.await.unwrap();
-    for stream in streams {
-        stream.await.unwrap();
+    let log = log.lock().unwrap().clone();
+    for (number, stream) in streams.into_iter().enumerate() {
+        let Heard { topic: mine, start, events } = stream.await.unwrap();
+        let first = log.iter().position(|logged| *logged == start).unwrap() + 1;
+        let wanted: Vec<_> =
+            (first..EVENTS).filter(|&n| topic(n) == mine).map(|n| (n, log[n].clone())).collect();
+        assert!(events == wanted, "{number} heard {} of {} from {start}", events.len(), wanted.len());
     }
     let metrics = gateway.metrics().await;
     for reason in ["evicted", "lagged", "restarted", "unknown", "log"] {
@@ -47,39 +53,33 @@ async fn whoever_joins_while_events_pass_sees_each_once() {
     }
 }
 
-/// One subscriber: from now, or from somewhere in what was published; and once more in the middle.
-async fn listen(number: usize, gateway: Arc<Gateway>, log: Arc<std::sync::Mutex<Vec<String>>>) {
-    let topic_of_mine = if number % 4 == 0 { "b" } else { "a" };
-    let request = Request::topic(topic_of_mine);
-    let known = log.lock().unwrap().clone();
+/// What one subscriber heard: each event's number and id, after the cursor it was opened with.
+struct Heard {
+    topic: &'static str,
+    start: String,
+    events: Vec<(usize, String)>,
+}
+
+/// One subscriber: from now, or from somewhere in what was published; some of them drop and come back on the way.
+async fn listen(number: usize, gateway: Arc<Gateway>, known: Vec<String>) -> Heard {
+    let mine = if number.is_multiple_of(4) { "b" } else { "a" };
+    let request = Request::topic(mine);
     let at = (number * 7919) % known.len();
-    let request = if number % 3 == 0 { request } else { request.after(&known[at]) };
+    let request = if number.is_multiple_of(3) { request } else { request.after(&known[at]) };
     let mut stream = request.open(&gateway).await;
-    let mut cursor = stream.opening().await.id().to_owned();
-    let mut seen = Vec::new();
-    let last = (0..EVENTS).rev().find(|&n| topic(n) == topic_of_mine).unwrap();
-    let start = cursor.clone();
+    let start = stream.opening().await.id().to_owned();
+    let last = (0..EVENTS).rev().find(|&n| topic(n) == mine).unwrap();
+    let mut events = Vec::new();
     loop {
         let event = stream.event().await;
-        cursor = event.id().to_owned();
         let n: usize = event.data().parse().unwrap();
-        seen.push((n, cursor.clone()));
+        events.push((n, event.id().to_owned()));
         if n == last {
-            break;
+            return Heard { topic: mine, start, events };
         }
-        if number % 5 == 0 && seen.len() == 100 {
-            stream = Request::topic(topic_of_mine).after(&cursor).open(&gateway).await;
-            assert_eq!(stream.opening().await.id(), cursor);
+        if number.is_multiple_of(5) && events.len() == 100 {
+            stream = Request::topic(mine).after(event.id()).open(&gateway).await;
+            assert_eq!(stream.opening().await.id(), event.id());
         }
     }
-    let log = until("the publisher's end", async || {
-        let log = log.lock().unwrap();
-        (log.len() == EVENTS).then(|| log.clone())
-    })
-    .await;
-    let first = log.iter().position(|logged| *logged == start).map_or(0, |n| n + 1);
-    let wanted: Vec<_> =
-        (first..EVENTS).filter(|&n| topic(n) == topic_of_mine).map(|n| (n, log[n].clone())).collect();
-    let seen: Vec<_> = seen;
-    assert!(seen == wanted, "subscriber {number} from {start} saw {} of {}", seen.len(), wanted.len());
 }

@@ -80,7 +80,10 @@ async fn a_type_is_told_and_none_is_not() {
     let mut sender = Sender::open(&gateway).await;
     let mut subscriber = Subscriber::open(&gateway, "orders").await;
     let typed = sender.publish_typed("orders", "order.created", "1").await;
-    assert_eq!(subscriber.event().await.raw, format!("id: {}\nevent: order.created\ndata: 1\n\n", typed.cursor));
+    assert_eq!(
+        subscriber.event().await.raw,
+        format!("id: {}\nevent: order.created\ndata: 1\n\n", typed.cursor)
+    );
     let plain = sender.publish("orders", "2").await;
     assert_eq!(subscriber.event().await.raw, format!("id: {}\ndata: 2\n\n", plain.cursor));
 

@@ -49,19 +49,14 @@ impl Gateway {
     }
 
     /// As [`Gateway::spawn`], with a folder that is already filled.
-    pub fn spawn_in(
-        folder: tempfile::TempDir,
-        file: &str,
-        change: impl FnOnce(Command) -> Command,
-    ) -> Self {
+    pub fn spawn_in(folder: tempfile::TempDir, file: &str, change: impl FnOnce(Command) -> Command) -> Self {
         let mut command = change(command(&folder.path().join(file)));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = collect(child.stderr.take().unwrap());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut address = |name: &str| {
             let line = lines.by_ref().find(|line| line.trim_start().starts_with(name));
-            let line =
-                line.unwrap_or_else(|| panic!("no {name} in the banner; {}", stderr.lock().unwrap()));
+            let line = line.unwrap_or_else(|| panic!("no {name} in the banner; {}", stderr.lock().unwrap()));
             line.split_whitespace().nth(1).unwrap().trim_start_matches("http://").to_owned()
         };
         let (edge, ingress, admin) = (address("edge"), address("ingress"), address("admin"));
@@ -121,8 +116,7 @@ impl Gateway {
 
     /// Waits for its end.
     pub async fn exit(&self) -> Exit {
-        let status =
-            until("the process ends", async || self.child.lock().unwrap().try_wait().unwrap()).await;
+        let status = until("the process ends", async || self.child.lock().unwrap().try_wait().unwrap()).await;
         Exit { status, stderr: self.stderr() }
     }
 

@@ -12,7 +12,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use self::app::{App, answer as answer_as_app};
-pub use self::gateway::{Exit, Gateway, run_to_end};
+pub use self::gateway::{Gateway, run_to_end};
 pub use self::http::{Answer, Connection, exchange, get, post};
 pub use self::metrics::Metrics;
 pub use self::sender::{Accepted, Sender};
@@ -34,7 +34,7 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// Waits until `state` gives something.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut state: impl FnMut() -> F) -> T {
+pub async fn until<T>(what: &str, mut state: impl AsyncFnMut() -> Option<T>) -> T {
     within(what, async {
         loop {
             if let Some(value) = state().await {

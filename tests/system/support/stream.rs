@@ -112,7 +112,11 @@ pub fn next_item(body: &mut Vec<u8>, looked: &mut usize) -> Option<Item> {
         *looked = 0;
         return Some(Item::Comment(text(&line[..end])));
     }
-    assert_ne!(body.first(), Some(&b'\n'), "a blank line without fields is an empty event to several parsers");
+    assert_ne!(
+        body.first(),
+        Some(&b'\n'),
+        "a blank line without fields is an empty event to several parsers"
+    );
     let from = looked.saturating_sub(1);
     let Some(end) = memchr::memmem::find(&body[from..], b"\n\n").map(|at| at + from) else {
         *looked = body.len();

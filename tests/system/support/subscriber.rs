@@ -89,8 +89,7 @@ impl Request {
         if let Some(from) = self.from {
             socket.bind((from, 0).into()).unwrap();
         }
-        let mut connection =
-            Connection::over(within("connect", socket.connect(address)).await.unwrap());
+        let mut connection = Connection::over(within("connect", socket.connect(address)).await.unwrap());
         connection.send(self.bytes()).await;
         connection
     }
