@@ -123,7 +123,7 @@ async fn a_wrong_file_leaves_the_running_configuration() {
     std::fs::remove_file(gateway.file()).unwrap();
     post(&gateway.admin, "/api/reload", "").await.assert_problem(422);
     assert_eq!(get(&gateway.admin, "/readyz").await.status, 200);
-    gateway.rewrite("edge: { heartbeat: 50ms }");
+    gateway.rewrite("edge: { heartbeat: 150ms }");
     reload(&gateway).await;
 }
 
@@ -132,7 +132,7 @@ async fn what_needs_a_restart_is_named_and_waits() {
     let gateway = Gateway::start("fanout: { shards: 2 }").await;
     let other = "127.0.0.1:1";
     gateway.rewrite(&format!(
-        "edge: {{ listen: \"{other}\", heartbeat: 7s }}\nadmin: {{ listen: \"{other}\" }}\nfanout: {{ shards: 3 }}"
+        "edge: {{ listen: \"{other}\", heartbeat: 7s }}\nadmin: {{ listen: \"127.0.0.1:2\" }}\nfanout: {{ shards: 3 }}"
     ));
     let answer = reload(&gateway).await;
     assert_eq!(list(&answer, "needs_restart"), ["admin.listen", "edge.listen", "fanout.shards"]);
@@ -184,7 +184,7 @@ async fn a_swapped_config_map_is_noticed() {
     symlink("..data/sidestream.yaml", folder.path().join("sidestream.yaml")).unwrap();
     let gateway = Gateway::spawn_in(folder, "sidestream.yaml", |command| command);
     let mut stream = Subscriber::open(&gateway, "orders").await;
-    for (round, (date, heartbeat)) in [("..2026_02", "100ms"), ("..2026_03", "90ms")].into_iter().enumerate()
+    for (round, (date, heartbeat)) in [("..2026_02", "100ms"), ("..2026_03", "110ms")].into_iter().enumerate()
     {
         mount(gateway.folder(), date, &yaml(heartbeat));
         let old = gateway.folder().join(format!("..2026_0{}", round + 1));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
-use sidestream::event::{Delivery, Epoch, Event, Millis, Selector, Topic};
+use sidestream::event::{Delivery, Epoch, Event, Selector, Topic};
 use sidestream::fanout::{Admission, Fanout, Fault, Metrics, Settings};
 use sidestream::live::Live;
 use sidestream::log::clock::Clock;
@@ -72,7 +72,7 @@ impl Running {
             let event = Event {
                 topic: Topic::parse("orders").unwrap(),
                 kind: None,
-                time: Millis(0),
+                time: Clock::system().now(),
                 data: n.to_string().into(),
             };
             self.log.append(Delivery { events: vec![event], dedupe: None }).await.unwrap();

@@ -76,10 +76,6 @@ impl Connection {
         within("shutdown", self.stream.shutdown()).await.unwrap();
     }
 
-    pub fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
-    }
-
     /// The socket, and what was read of it but not used.
     pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
         (self.stream, self.unread)
@@ -143,6 +139,7 @@ pub async fn get(address: &str, path: &str) -> Answer {
 
 pub async fn post(address: &str, path: &str, body: &str) -> Answer {
     let length = body.len();
-    let head = format!("POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}");
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}");
     exchange(address, format!("{head}\r\n\r\n{body}")).await
 }
