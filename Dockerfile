@@ -57,7 +57,7 @@ USER 65532:65532
 EXPOSE 8080 8081 9090
 
 # The binary asks its own /readyz. Kubernetes ignores this and has probes of its own.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/sidestream", "healthcheck"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s --retries=3 CMD ["/sidestream", "healthcheck"]
 
 # SIGTERM, the default, drains; that takes up to `drain.timeout`, 25 s, so stop with a longer
 # time-out than Docker's 10 s.

@@ -47,7 +47,9 @@ use scenario::Scenario;
 /// More than this taken by other programs makes a run a poor measurement.
 const NOISE_CORES: f64 = 0.2;
 
+/// Whatever ends a run.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// What a step of a run gives.
 pub type Res<T> = Result<T, Failure>;
 
 fn main() -> ExitCode {

@@ -4,30 +4,21 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::Res;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Raises the open-files limit as far as it goes and returns it.
 pub fn raise_open_files() -> u64 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: both calls get a valid pointer to a local that outlives them.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
-            return 1024;
-        }
-        let wanted = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
-        if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const wanted) == 0 {
-            wanted.rlim_cur
-        } else {
-            limit.rlim_cur
-        }
-    }
+    sidestream::net::raise_open_files()
 }
 
 /// The child is told to end when the harness ends in whatever way, `kill -9` included.
 pub fn die_with_parent(command: &mut Command) {
     // SAFETY: prctl is async-signal-safe and takes plain integers.
+    #[expect(unsafe_code, reason = "there is no safe way to run code between fork and exec")]
     unsafe {
         command.pre_exec(|| {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
@@ -37,16 +28,18 @@ pub fn die_with_parent(command: &mut Command) {
 }
 
 pub fn terminate(pid: u32) {
-    signal(pid, libc::SIGTERM);
+    signal(pid, Signal::TERM);
 }
 
 pub fn kill(pid: u32) {
-    signal(pid, libc::SIGKILL);
+    signal(pid, Signal::KILL);
 }
 
-fn signal(pid: u32, number: i32) {
-    // SAFETY: plain integers; the process is a descendant of ours that was alive a moment ago.
-    unsafe { libc::kill(pid as i32, number) };
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // Fails when it has ended already, which is what is wanted.
+        let _ = kill_process(pid, signal);
+    }
 }
 
 /// Turns SIGINT and SIGTERM into an error of the run under way, so that every guard on the stack cleans up.

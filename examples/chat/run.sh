@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Starts the chat: its app, and sidestream in front of it. Ctrl-C stops both.
 #
-#   examples/chat/run.sh [SIDESTREAM_BINARY]
+#   examples/chat/run.sh [SIDESTREAM_BINARY]      or with SIDESTREAM=… in the environment
 #
 # What ends by itself is started again, as a cluster would do it; so stop sidestream while a page is
 # open (kill it, say) and see the page come back.
@@ -12,7 +12,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 config=${CHAT_CONFIG:-$here/sidestream.yaml}
 
-binary=${1:-}
+binary=${1:-${SIDESTREAM:-}}
 for candidate in "$root/target/release/sidestream" "$root/target/debug/sidestream"; do
   if [[ -z $binary && -x $candidate ]]; then binary=$candidate; fi
 done

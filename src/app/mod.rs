@@ -23,7 +23,7 @@ use self::reload::Reloader;
 use self::snapshot::Snapshots;
 use crate::admin::{self, Admin, Listening};
 use crate::config::{self, Config, LogKind, Source};
-use crate::edge::{self, Edge};
+use crate::edge::{self, Edge, Roots};
 use crate::event::{Epoch, Millis};
 use crate::fanout::{self, Fanout};
 use crate::ingress::{self, Ingress};
@@ -156,6 +156,7 @@ impl Application {
             snapshots.view(|config| &config.edge),
             lifecycle.clone(),
             edge::Metrics::register(&registry)?,
+            Roots::System,
         );
         let edge = Service::new(
             service("edge", threads, budget.edge),

@@ -1,7 +1,8 @@
 //! Where each key of the file stands, and what YAML allows but a configuration should not.
 //!
-//! serde tells no positions, so the text is parsed a second time for its marks alone. The same pass refuses what would
-//! make a file say something else than it seems to: a key given twice, aliases, tags, deep nesting.
+//! serde tells no positions, so the text is parsed for its marks alone first. The same pass refuses what would make a
+//! file say something else than it seems to (a key given twice, tags), and what would take time or memory out of
+//! proportion to its size when it is parsed for its values: aliases and deep nesting.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,26 +27,43 @@ struct Mark {
 /// Something that the pass refuses: its path, place and reason.
 pub(super) type Refusal = (String, Position, String);
 
+/// What came of the pass.
+pub(super) enum Reading {
+    /// The text may be parsed for its values; what was refused on the way is for the report.
+    Whole(Marks, Vec<Refusal>),
+    /// The text is no YAML, from here on.
+    Broken(Position, String),
+    /// The text is not to be parsed: it could grow.
+    Stopped(Vec<Refusal>),
+}
+
 impl Marks {
     /// Reads the marks of `text`, and everything in it that is refused whatever the keys mean.
-    pub(super) fn read(text: &str) -> (Self, Vec<Refusal>) {
+    pub(super) fn read(text: &str) -> Reading {
         let mut walk = Walk::default();
         let mut parser = Parser::new_from_str(text);
         while let Some(next) = parser.next_event() {
             match next {
                 Ok((event, span)) => {
                     if walk.step(event, place(&span.start)).is_none() {
-                        break;
+                        return Reading::Stopped(walk.refusals);
                     }
                 }
                 Err(error) => {
                     let why = format!("not valid YAML: {}", error.info());
-                    walk.refusals.push((String::new(), place(error.marker()), why));
-                    break;
+                    let at = place(error.marker());
+                    if walk.refusals.is_empty() {
+                        return Reading::Broken(at, why);
+                    }
+                    walk.refusals.push((String::new(), at, why));
+                    return Reading::Stopped(walk.refusals);
                 }
             }
         }
-        (Self(walk.marks), walk.refusals)
+        if walk.aliases > 0 {
+            return Reading::Stopped(walk.refusals);
+        }
+        Reading::Whole(Self(walk.marks), walk.refusals)
     }
 
     /// Where the key at `path` stands; of what is not written, where the nearest part of it that is written stands.
@@ -102,6 +120,7 @@ struct Walk {
     refusals: Vec<Refusal>,
     open: Vec<Open>,
     documents: usize,
+    aliases: usize,
 }
 
 /// A mapping or list that has begun and not ended.
@@ -134,6 +153,7 @@ impl Walk {
             }
             Event::Scalar(text, _, _, tag) => self.scalar(&text, tag.as_deref(), at),
             Event::Alias(_) => {
+                self.aliases += 1;
                 let path = self.scalar_path("*", at);
                 self.refusals.push((path, at, "aliases are not supported; write the value out".into()));
             }
@@ -211,10 +231,16 @@ mod tests {
         Position { line, column }
     }
 
+    fn whole(text: &str) -> (Marks, Vec<Refusal>) {
+        match Marks::read(text) {
+            Reading::Whole(marks, refusals) => (marks, refusals),
+            Reading::Broken(..) | Reading::Stopped(_) => panic!("{text}"),
+        }
+    }
+
     #[test]
     fn every_key_and_item_has_its_place() {
-        let (marks, refusals) =
-            Marks::read("edge:\n  heartbeat: 15s\ntopics:\n  - { name: a, match: b }\n  - x\n");
+        let (marks, refusals) = whole("edge:\n  heartbeat: 15s\ntopics:\n  - { name: a, match: b }\n  - x\n");
         assert_eq!(refusals, []);
         assert_eq!((marks.key("edge"), marks.value("edge")), (at(1, 1), at(2, 3)));
         assert_eq!((marks.key("edge.heartbeat"), marks.value("edge.heartbeat")), (at(2, 3), at(2, 14)));
@@ -234,15 +260,35 @@ mod tests {
             ("? [a]\n: b\n", "", at(1, 3), "a key must be a word"),
         ];
         for (text, path, position, why) in cases {
-            let (_, refusals) = Marks::read(text);
+            let (Reading::Whole(_, refusals) | Reading::Stopped(refusals)) = Marks::read(text) else {
+                panic!("{text}");
+            };
             assert_eq!(refusals.len(), 1, "{text}: {refusals:?}");
             let (got_path, got_position, got_why) = &refusals[0];
             assert_eq!((got_path.as_str(), got_position.line), (path, position.line), "{text}");
             assert!(got_why.starts_with(why), "{text}: {got_why}");
         }
-        let deep = "[".repeat(NESTING + 1);
-        let (_, refusals) = Marks::read(&deep);
-        assert!(refusals[0].2.starts_with("nested too deeply"), "{refusals:?}");
+    }
+
+    /// None of these reaches the parser that would expand them or descend into them.
+    #[test]
+    fn what_could_grow_stops_the_reading() {
+        for (text, why) in [
+            ("[".repeat(NESTING + 1), "nested too deeply"),
+            ("- ".repeat(500_000), "nested too deeply"),
+            ("a: &a [x, x]\nb: [*a, *a]\n".to_owned(), "aliases are not supported"),
+            ("a: 1\n---\nb: 2".to_owned(), "a second document"),
+        ] {
+            let Reading::Stopped(refusals) = Marks::read(&text) else { panic!("{why}") };
+            assert!(refusals[0].2.starts_with(why), "{refusals:?}");
+        }
+        for text in ["[".repeat(1_000_000), "a: [1\nb: 2".to_owned()] {
+            assert!(
+                matches!(Marks::read(&text), Reading::Broken(_, why) if why.starts_with("not valid YAML"))
+            );
+        }
+        let fits = format!("{}{}", "[".repeat(NESTING), "]".repeat(NESTING));
+        assert_eq!(whole(&fits).1, []);
     }
 
     #[test]

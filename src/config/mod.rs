@@ -31,7 +31,7 @@ pub use self::source::{Source, Watched};
 pub use self::watch::Watcher;
 
 use self::check::Check;
-use self::marks::Marks;
+use self::marks::{Marks, Reading, Refusal};
 use self::schema::{About, Miss};
 use self::section::Root;
 use self::written::Environment;
@@ -157,8 +157,15 @@ fn read(source: &Source) -> Outcome {
     let text = match source {
         Source::Defaults => Vec::new(),
         Source::File(path) => {
-            watched.add(path.clone());
-            match source::read_bounded(path, source::FILE_BYTES) {
+            let read = source::read_bounded(path, source::FILE_BYTES);
+            watched.add(path, &read);
+            match read {
+                // A pipe, as of a shell's `<(…)`, is empty when it is read again. That must not mean the defaults.
+                Ok(text) if text.is_empty() && !path.is_file() => {
+                    let message =
+                        "it holds nothing, and is no file; expected a file, or a pipe that is read once";
+                    return Outcome::unusable(source, None, message.into(), watched);
+                }
                 Ok(text) => text,
                 Err(why) => {
                     return Outcome::unusable(source, None, format!("it cannot be read: {why}"), watched);
@@ -180,32 +187,59 @@ fn parse(
         Ok(text) => text,
         Err((position, message)) => return Outcome::unusable(source, Some(position), message, watched),
     };
-    match yaml::parse(text) {
-        Ok(tree) => convert(source, text, tree, variable, watched),
-        Err((position, message)) => {
-            // What is told without a place, such as a second document, is among what the marks refuse.
-            let position = position.or_else(|| Marks::read(text).1.first().map(|(_, position, _)| *position));
-            Outcome::unusable(source, position, message, watched)
+    let file = source.name();
+    let refused = |refusals: Vec<Refusal>| -> Vec<Problem> {
+        let problem =
+            |(key, position, message)| Problem { file: file.clone(), position: Some(position), key, message };
+        refusals.into_iter().map(problem).collect()
+    };
+    match Marks::read(text) {
+        Reading::Broken(position, why) => {
+            let (position, why) = explain(text, position).unwrap_or((position, why));
+            Outcome::unusable(source, Some(position), why, watched)
         }
+        Reading::Stopped(refusals) => {
+            let mut problems = refused(refusals);
+            problem::sort(&mut problems);
+            Outcome { config: None, problems, warnings: Vec::new(), watched }
+        }
+        Reading::Whole(marks, refusals) => match yaml::parse(text) {
+            Ok(tree) => {
+                let mut check = Check::new(&file, &marks);
+                check.problems = refused(refusals);
+                convert(source, tree, check, variable, watched)
+            }
+            Err((position, message)) => Outcome::unusable(source, position, message, watched),
+        },
     }
+}
+
+/// What the other parser says of text that is no YAML from `position` on: its messages say what was expected there.
+fn explain(text: &str, position: Position) -> Option<(Position, String)> {
+    /// It is only given what has been read without harm, and not so much that it takes long over it.
+    const EXPLAINED_BYTES: usize = 16 * 1024;
+    let read: usize = text.split_inclusive('\n').take(position.line).map(str::len).sum();
+    if read > EXPLAINED_BYTES {
+        return None;
+    }
+    let (place, mut why) = yaml::parse(&text[..read]).err()?;
+    // `match: *.created` is the slip that this file invites.
+    if why.contains("alias") || why.contains("anchor") {
+        why += "; a pattern such as \"*.created\" is to be in quotes";
+    }
+    Some((place?, why))
 }
 
 /// From a tree of values to a configuration.
 fn convert(
     source: &Source,
-    text: &str,
     mut tree: serde_json::Value,
+    mut check: Check<'_>,
     variable: &dyn Fn(&str) -> Option<OsString>,
     mut watched: Watched,
 ) -> Outcome {
-    let file = source.name();
     let folder = source.folder();
     let environment = Environment { variable, folder: &folder };
-    let (marks, refusals) = Marks::read(text);
-    let mut check = Check::new(&file, &marks);
-    let refused =
-        |(key, position, message)| Problem { file: file.clone(), position: Some(position), key, message };
-    check.problems.extend(refusals.into_iter().map(refused));
     schema::drop_empty(&mut tree);
     for Miss { path, about, message } in schema::validate(&mut tree) {
         match about {
@@ -218,7 +252,9 @@ fn convert(
         check.refuse("", error.to_string());
         Root::default()
     });
-    root.secret_files(&environment).into_iter().for_each(|path| watched.add(path));
+    for path in root.secret_files(&environment) {
+        watched.look_at(&path);
+    }
     let mut config = root.build(&mut check, &environment);
     let secrets = config.admin.token.iter().map(|token| ("admin.token".to_owned(), token.clone()));
     config.effective = diff::Effective::of(&root, secrets.collect::<BTreeMap<_, _>>());
@@ -383,7 +419,37 @@ mod tests {
         assert_eq!(changes[0].to_string(), "admin.token: its content changed");
     }
 
+    #[test]
+    fn a_pipe_is_read_once_and_never_means_the_defaults() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut writer, b"edge: { heartbeat: 5s }").unwrap();
+        drop(writer);
+        let source = Source::File(format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader)).into());
+        let loaded = load(&source).unwrap();
+        assert_eq!(loaded.config.fanout.heartbeat, Duration::from_secs(5));
+        assert_eq!(loaded.watched.paths().count(), 0);
+        assert!(load(&source).unwrap_err().to_string().contains("it holds nothing, and is no file"));
+    }
+
     proptest! {
+        /// Damage to a good file reaches furthest.
+        #[test]
+        fn no_damaged_file_panics(
+            damage in proptest::collection::vec((any::<prop::sample::Index>(), 0..4_usize, "[-\\[\\]{}:,&*!|>'\"#?%@`\n \t\\PC]{0,3}"), 1..6)
+        ) {
+            let mut text: Vec<char> = include_str!("../../config/sidestream.yaml").chars().collect();
+            for (at, cut, insert) in damage {
+                let at = at.index(text.len());
+                let end = (at + cut).min(text.len());
+                text.splice(at..end, insert.chars());
+            }
+            let text: String = text.into_iter().collect();
+            if let Err(rejected) = parse(&Source::Defaults, text.as_bytes(), &|_| None, Watched::default()).into_result() {
+                prop_assert_eq!(rejected.to_string().lines().count(), rejected.problems.len());
+                prop_assert!(rejected.problems.iter().all(|problem| problem.position.is_some()));
+            }
+        }
+
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = parse(&Source::Defaults, &bytes, &|_| None, Watched::default());

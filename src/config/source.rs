@@ -10,9 +10,6 @@ use sha2::{Digest, Sha256};
 /// Bytes of a configuration file: what a Kubernetes `ConfigMap` holds at most.
 pub(super) const FILE_BYTES: u64 = 1024 * 1024;
 
-/// Bytes of a watched file that count towards its digest; secrets and configurations are smaller.
-const DIGESTED_BYTES: u64 = FILE_BYTES;
-
 /// Where a configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -56,10 +53,18 @@ enum Content {
 }
 
 impl Watched {
+    /// Adds a file with what was read of it. Pipes and devices are left out: they cannot be looked at again.
+    pub(super) fn add(&mut self, path: &Path, read: &Result<Vec<u8>, String>) {
+        if path.is_file() || !path.exists() {
+            self.0.insert(path.to_owned(), Content::of(read));
+        }
+    }
+
     /// Adds a file with what it holds now. Called before the file is used: a change in between is seen as one.
-    pub(super) fn add(&mut self, path: PathBuf) {
-        let content = Content::read(&path);
-        self.0.insert(path, content);
+    pub(super) fn look_at(&mut self, path: &Path) {
+        if path.is_file() || !path.exists() {
+            self.0.insert(path.to_owned(), Content::read(path));
+        }
     }
 
     /// The files.
@@ -82,7 +87,15 @@ impl Watched {
 
 impl Content {
     fn read(path: &Path) -> Self {
-        match read_bounded(path, DIGESTED_BYTES) {
+        // Whatever has taken the file's place may block when it is read.
+        if !path.is_file() {
+            return Self::Absent;
+        }
+        Self::of(&read_bounded(path, FILE_BYTES))
+    }
+
+    fn of(read: &Result<Vec<u8>, String>) -> Self {
+        match read {
             Err(_) => Self::Absent,
             Ok(bytes) if bytes.is_empty() => Self::Empty,
             Ok(bytes) => Self::Digest(Sha256::digest(bytes).into()),

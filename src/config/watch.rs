@@ -162,7 +162,7 @@ mod tests {
 
     fn watched(path: &Path) -> Watched {
         let mut watched = Watched::default();
-        watched.add(path.to_owned());
+        watched.look_at(path);
         watched
     }
 

@@ -17,6 +17,6 @@ mod tunnel;
 mod upstream;
 
 pub use metrics::Metrics;
-pub use proxy::{Edge, proxy};
+pub use proxy::{Edge, Roots, proxy};
 pub use settings::{Overload, Settings, Upstream, UpstreamScheme, UpstreamTimeouts};
 pub use subscribe::{RuleOf, Subscribe};

@@ -4,6 +4,7 @@
 //! answer is streamed back. Time is kept by the caller's connection ([`Control`]): an answer is due from the request's
 //! end on, and after its first byte some byte must pass in either direction now and then.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -46,20 +47,40 @@ pub struct Edge {
     pub(super) metrics: Metrics,
     pub(super) tunnels: Tunnels,
     subscribe: Option<Subscribe>,
+    roots: Roots,
     resolver: Resolver,
     failures: Throttle,
+}
+
+/// Who vouches for an app's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// The system's certificates, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    System,
+    /// Those in a PEM file, and no others.
+    File(PathBuf),
+}
+
+impl Roots {
+    pub(super) fn file(&self) -> Option<String> {
+        match self {
+            Self::System => None,
+            Self::File(path) => Some(path.to_string_lossy().into_owned()),
+        }
+    }
 }
 
 impl Edge {
     /// Settings are read anew for every request.
     #[must_use]
-    pub fn new(settings: Live<Settings>, lifecycle: Lifecycle, metrics: Metrics) -> Self {
+    pub fn new(settings: Live<Settings>, lifecycle: Lifecycle, metrics: Metrics, roots: Roots) -> Self {
         Self {
             settings,
             lifecycle,
             metrics,
-            tunnels: Tunnels::default(),
+            tunnels: Tunnels::new(&roots),
             subscribe: None,
+            roots,
             resolver: Resolver::default(),
             failures: Throttle::default(),
         }
@@ -82,6 +103,7 @@ pub fn proxy(edge: Edge) -> Arc<HttpProxy<Edge>> {
         upstream_keepalive_pool_size: UPSTREAM_POOL,
         // Each of a name's addresses, and one connection of the pool that turned out to be closed.
         max_retries: MAX_ADDRESSES + 1,
+        ca_file: edge.roots.file(),
         ..ServerConf::default()
     };
     Arc::new(http_proxy(&Arc::new(conf), edge))
@@ -197,7 +219,8 @@ impl ProxyHttp for Edge {
             // A retry.
             ctx.arm(Wait::Answer, |app| app.timeouts().first_byte);
         } else {
-            ctx.arm(Wait::Progress, |app| app.timeouts().idle);
+            // A body that neither comes nor is taken is no better than an answer that does not come.
+            ctx.arm(Wait::Progress, |app| app.timeouts().first_byte.min(app.timeouts().idle));
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::forward;
 use super::problem::{self, Problem};
-use super::proxy::{Context, Edge, peer_ip};
+use super::proxy::{Context, Edge, Roots, peer_ip};
 use super::upstream::App;
 use crate::lifecycle::Phase;
 use crate::net::{Conn, Wait, take_conn};
@@ -35,13 +35,22 @@ const NOT_ALONE: Problem = Problem::new(400, "Connection names more than the upg
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Connects upgraded connections to the app. They are never shared or kept, so this has no pool.
-#[derive(Default)]
-pub(super) struct Tunnels(OnceLock<TransportConnector>);
+pub(super) struct Tunnels {
+    connector: OnceLock<TransportConnector>,
+    ca_file: Option<String>,
+}
 
 impl Tunnels {
+    pub(super) fn new(roots: &Roots) -> Self {
+        Self { connector: OnceLock::new(), ca_file: roots.file() }
+    }
+
     async fn connect(&self, app: &mut App) -> Result<Stream> {
         // Made when first needed: it reads the system's certificates.
-        let connector = self.0.get_or_init(|| TransportConnector::new(Some(ConnectorOptions::new(0))));
+        let connector = self.connector.get_or_init(|| {
+            let options = ConnectorOptions { ca_file: self.ca_file.clone(), ..ConnectorOptions::new(0) };
+            TransportConnector::new(Some(options))
+        });
         loop {
             let peer = app.peer()?;
             match connector.new_stream(&*peer).await {

@@ -189,8 +189,8 @@ mod tests {
 
     const TIMEOUTS: UpstreamTimeouts = UpstreamTimeouts {
         connect: Duration::from_secs(2),
-        first_byte: Duration::from_secs(60),
-        idle: Duration::from_secs(3600),
+        first_byte: Duration::from_mins(1),
+        idle: Duration::from_hours(1),
     };
 
     fn tcp(host: &str) -> Upstream {
@@ -200,15 +200,15 @@ mod tests {
     #[tokio::test]
     async fn addresses_are_kept_for_a_while_and_change_with_the_name() {
         let resolver = Resolver::default();
-        let resolved = |app: &App| match &app.place {
+        let found = |app: &App| match &app.place {
             Place::Tcp { resolved, .. } => Arc::clone(resolved),
             Place::Unix(_) => unreachable!(),
         };
-        let first = resolved(&resolver.app(tcp("127.0.0.1"), TIMEOUTS).await.unwrap());
-        let again = resolved(&resolver.app(tcp("127.0.0.1"), TIMEOUTS).await.unwrap());
+        let first = found(&resolver.app(tcp("127.0.0.1"), TIMEOUTS).await.unwrap());
+        let again = found(&resolver.app(tcp("127.0.0.1"), TIMEOUTS).await.unwrap());
         assert!(Arc::ptr_eq(&first, &again));
         let v6 = resolver.app(tcp("::1"), TIMEOUTS).await.unwrap();
-        assert_eq!(resolved(&v6).addresses, ["[::1]:80".parse().unwrap()]);
+        assert_eq!(found(&v6).addresses, ["[::1]:80".parse().unwrap()]);
         assert_eq!(v6.authority(), "[::1]:80");
         let error = resolver.app(tcp("no-such-host.invalid"), TIMEOUTS).await.unwrap_err();
         assert_eq!(error.etype(), &ErrorType::ConnectNoRoute);
@@ -229,7 +229,7 @@ mod tests {
             Place::Tcp { tls: false, host: "a".into(), port: 80, resolved: Arc::clone(&resolved), start };
         let mut app = App { place, timeouts: TIMEOUTS, tries: 0 };
         for (n, address) in addresses.iter().enumerate() {
-            assert_eq!(app.peer().unwrap().to_string().contains(&address.to_string()), true, "{n}");
+            assert!(app.peer().unwrap().to_string().contains(&address.to_string()), "{n}");
             assert_eq!(app.try_next(), n < 2);
         }
         assert_eq!(resolved.first.load(Ordering::Relaxed), 3, "the next request begins with the first again");

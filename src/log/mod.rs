@@ -8,6 +8,10 @@
 //! as the append, and honest coverage, which may report a loss where there was none, and never the reverse.
 
 pub mod clock;
+#[cfg(test)]
+mod conformance;
+#[doc(hidden)]
+pub mod fake;
 pub mod inflight;
 pub mod memory;
 pub mod queue;

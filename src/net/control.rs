@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// A handle on a connection; all clones are one. What it says holds until the request is answered.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +60,21 @@ impl Control {
         self.state().stream
     }
 
+    /// Waits until a deadline has passed that the connection did not notice, because nothing read or wrote: an app that
+    /// neither takes a body nor answers makes the HTTP library wait for it alone.
+    pub(super) async fn overdue(&self) {
+        loop {
+            let Some(at) = self.at() else {
+                sleep(LOOK).await;
+                continue;
+            };
+            sleep_until(at + GRACE).await;
+            if self.at().is_some_and(|now| now <= at) {
+                return;
+            }
+        }
+    }
+
     /// As new, for the next request.
     pub(super) fn reset(&self) {
         *self.state() = State::default();
@@ -98,6 +113,11 @@ impl Armed {
         self.since.checked_add(self.limit).unwrap_or(self.since + FAR)
     }
 }
+
+/// How long a connection is given to notice its deadline by itself, and answer.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often a request without a deadline is looked at.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// As good as never, and small enough to add to any instant.
 const FAR: Duration = Duration::from_hours(365 * 24);

@@ -261,6 +261,7 @@ async fn serve<A: HttpServerApp + Send + Sync + 'static>(
             biased;
             served = app.process_new_http(session, &shutdown) => served,
             () = end_of_streams(&lifecycle, &control) => return,
+            () = control.overdue() => return tracing::debug!("closed: its deadline passed unnoticed"),
         };
         let Some(reused) = served else { return };
         match reused.consume().0.into_any().downcast() {

@@ -32,22 +32,28 @@ async function startChat() {
   const config = join(mkdtempSync(join(folder, 'chat-')), 'sidestream.yaml');
   writeFileSync(config, text);
   const child = start(RUN, [BINARY], {
+    endWith: 'SIGTERM', // it ends what it has started
     env: {
       ...process.env, CHAT_CONFIG: config, CHAT_APP_PORT: String(ports.app),
       CHAT_WEBHOOK: `http://127.0.0.1:${ports.ingress}/webhooks/chat`,
     },
   });
   const url = `http://127.0.0.1:${ports.edge}`;
-  await eventually(async () => {
-    if (child.how !== undefined) throw new Error(`the chat ended with ${child.how}: ${child.output}`);
-    return (await fetch(url).catch(() => ({}))).ok;
-  }, 'the chat to answer');
-  const sidestream = () => processes(config).filter((pid) => pid !== child.pid)
-    .find((pid) => !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('run.sh'));
   const stop = async () => {
     child.kill('SIGTERM');
     await within(child.gone, 'the chat to stop');
   };
+  try {
+    await eventually(async () => {
+      if (child.how !== undefined) throw new Error(`the chat ended with ${child.how}: ${child.output}`);
+      return (await fetch(url).catch(() => ({}))).ok;
+    }, 'the chat to answer');
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const sidestream = () => processes(config).filter((pid) => pid !== child.pid)
+    .find((pid) => !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('run.sh'));
   return { url, ports, child, sidestream, stop, config };
 }
 

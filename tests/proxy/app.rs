@@ -64,11 +64,17 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S) {
         let path = head.split(' ').nth(1).unwrap().to_owned();
         match path.split('?').next().unwrap() {
             "/die" => return,
-            "/slow" => return std::future::pending().await,
+            "/slow" | "/deaf" | "/ws-mute" => return std::future::pending().await,
             "/sse" => return sse(&mut stream).await,
             "/trickle" => {
                 write(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await;
                 return std::future::pending().await;
+            }
+            "/big" => {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 64 << 20);
+                write(&mut stream, &head).await;
+                write(&mut stream, &"x".repeat(64 << 20)).await;
+                continue;
             }
             "/hints" => write(&mut stream, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").await,
             "/old" => return write(&mut stream, "HTTP/1.0 200 OK\r\n\r\nto the end").await,
@@ -79,13 +85,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S) {
                 continue;
             }
             "/duplex" => return duplex(&mut stream).await,
-            "/deaf" => return std::future::pending().await,
             "/ws" => return websocket(&mut stream).await,
             "/ws-no" => {
                 write(&mut stream, "HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nnope").await;
                 continue;
             }
-            "/ws-mute" => return std::future::pending().await,
             _ => {}
         }
         if field(&head, "expect").is_some() {

@@ -9,14 +9,14 @@ use arc_swap::ArcSwap;
 use arc_swap::access::Map;
 use prometheus::Registry;
 use sidestream::edge::{
-    Edge, Metrics, Overload, Settings, Upstream, UpstreamScheme, UpstreamTimeouts, proxy,
+    Edge, Metrics, Overload, Roots, Settings, Upstream, UpstreamScheme, UpstreamTimeouts, proxy,
 };
 use sidestream::lifecycle::{Lifecycle, Phase};
 use sidestream::live::Live;
-use sidestream::net::Limits;
+use sidestream::net::{Address, Limits};
 
 use crate::app::{App, PAUSE};
-use crate::harness::{Running, field, status};
+use crate::harness::{PATIENCE, Running, field, status};
 
 /// An edge in front of an app.
 pub struct Front {
@@ -31,10 +31,14 @@ pub fn to_port(port: u16) -> Upstream {
 
 impl Front {
     pub fn start(upstream: Option<Upstream>) -> Self {
+        Self::start_trusting(upstream, Roots::System)
+    }
+
+    pub fn start_trusting(upstream: Option<Upstream>, roots: Roots) -> Self {
         let timeouts = UpstreamTimeouts {
             connect: Duration::from_secs(2),
             first_byte: PAUSE / 2,
-            idle: Duration::from_secs(3600),
+            idle: Duration::from_hours(1),
         };
         let prefix = "/topics".to_owned();
         let settings = Settings { prefix, upstream, timeouts, overload: Overload::Retry };
@@ -43,7 +47,7 @@ impl Front {
         let registry = Registry::new();
         let (phase, lifecycle) = Lifecycle::new();
         phase.send(Phase::Serving).unwrap();
-        let edge = Edge::new(live, lifecycle.clone(), Metrics::register(&registry).unwrap());
+        let edge = Edge::new(live, lifecycle.clone(), Metrics::register(&registry).unwrap(), roots);
         let running = Running::start_in(proxy(edge), 1000, Limits::default(), phase, lifecycle);
         Self { running, registry, settings }
     }
@@ -62,7 +66,7 @@ impl Front {
     }
 }
 
-fn get(path: &str) -> String {
+pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n")
 }
 
@@ -326,23 +330,69 @@ async fn an_idle_answer_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_stops_sending_is_408_and_one_that_stops_reading_is_let_go() {
+    let app = App::start().await;
+    let front = Front::start(Some(to_port(app.port)));
+    front.change(|settings| settings.timeouts.idle = Duration::from_millis(200));
+    let half = "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf";
+    assert_eq!(problem(&front.running.exchange(half).await)["status"], 408);
+    let mut deaf = front.running.connect().await;
+    deaf.send(get("/big")).await;
+    front.running.open.none().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_neither_reads_nor_answers_does_not_keep_its_caller() {
+    let app = App::start().await;
+    let front = Front::start(Some(to_port(app.port)));
+    let size = 64 << 20;
+    let mut caller = front.running.connect().await;
+    caller.send(format!("PUT /deaf HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n")).await;
+    let body = vec![b'x'; size];
+    let sent = tokio::io::AsyncWriteExt::write_all(&mut caller.0, &body);
+    assert!(tokio::time::timeout(PATIENCE, sent).await.expect("the connection stays open").is_err());
+    tokio::time::timeout(PATIENCE, front.running.open.none()).await.expect("the connection stays open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_over_a_unix_socket_has_no_address() {
+    let app = App::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("edge.sock");
+    let (phase, lifecycle) = Lifecycle::new();
+    let settings = Front::start(Some(to_port(app.port))).settings.load().as_ref().clone();
+    let metrics = Metrics::register(&Registry::new()).unwrap();
+    let edge = Edge::new(Live::fixed(settings), lifecycle.clone(), metrics, Roots::System);
+    let address = Address::Unix(path.clone());
+    let running = Running::start_at(&address, proxy(edge), 10, Limits::default(), phase, lifecycle);
+    let mut caller = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let forged = get_last("/a").replace("\r\n\r\n", "\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n");
+    tokio::io::AsyncWriteExt::write_all(&mut caller, forged.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut caller, &mut answer).await.unwrap();
+    let (head, echo) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!((status(head), field(echo, "x-forwarded-for")), (200, None), "{answer}");
+    drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_drain_lets_requests_finish_and_ends_streams() {
     let app = App::start().await;
     let front = Front::start(Some(to_port(app.port)));
     let mut stream = front.running.connect().await;
     stream.send(get("/sse")).await;
     stream.until("data: 1\n\n\r\n").await;
-    let mut upload = front.running.connect().await;
-    upload.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo").await;
     let mut trickle = front.running.connect().await;
     trickle.send(get("/trickle")).await;
     trickle.until("half").await;
+    let mut upload = front.running.connect().await;
+    upload.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo").await;
 
     front.running.phase.send(Phase::Draining).unwrap();
-    stream.until("data: 2\n\n\r\n").await;
     upload.send("dy").await;
     let answer = upload.rest().await;
     assert_eq!((status(&answer), field(&answer, "connection")), (200, Some("close")), "{answer}");
+    stream.until("data: 2\n\n\r\n").await;
 
     front.running.phase.send(Phase::Ending).unwrap();
     stream.rest().await;
@@ -356,7 +406,7 @@ async fn a_drain_lets_requests_finish_and_ends_streams() {
 async fn a_caller_that_goes_takes_its_request_along() {
     let app = App::start().await;
     let front = Front::start(Some(to_port(app.port)));
-    front.change(|settings| settings.timeouts.first_byte = Duration::from_secs(3600));
+    front.change(|settings| settings.timeouts.first_byte = Duration::from_hours(1));
     let mut caller = front.running.connect().await;
     caller.send(get("/slow")).await;
     drop(caller);

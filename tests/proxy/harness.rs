@@ -47,7 +47,22 @@ impl Running {
         A: HttpServerApp + Send + Sync + 'static,
     {
         let address = Address::Tcp { host: "127.0.0.1".into(), port: 0 };
-        let listener = Listener::bind("test.listen", &address).unwrap();
+        Self::start_at(&address, app, connections, limits, phase, lifecycle)
+    }
+
+    /// On an address of choice.
+    pub fn start_at<A>(
+        address: &Address,
+        app: Arc<A>,
+        connections: usize,
+        limits: Limits,
+        phase: watch::Sender<Phase>,
+        lifecycle: Lifecycle,
+    ) -> Self
+    where
+        A: HttpServerApp + Send + Sync + 'static,
+    {
+        let listener = Listener::bind("test.listen", address).unwrap();
         let address = listener.local().to_string();
         let settings = Settings { name: "test", threads: 2, connections, limits };
         let mut service = Service::new(settings, listener, app, lifecycle);

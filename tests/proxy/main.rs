@@ -4,4 +4,5 @@ mod app;
 mod edge;
 mod harness;
 mod net;
+mod tls;
 mod websocket;

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::edge::{Front, to_port};
 use crate::harness::{field, status};
 
-fn upgrade(path: &str) -> String {
+pub fn upgrade(path: &str) -> String {
     let fields = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
 }

@@ -179,7 +179,7 @@ impl Drop for Contender {
         // Errors here mean that it is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // nginx's master has been seen to end before its worker had.
+        // A master that had to be killed leaves its workers behind.
         for orphan in family.into_iter().skip(1).filter(|pid| procfs::is_alive(*pid)) {
             sys::kill(orphan);
         }

@@ -4,7 +4,7 @@ mod backoff;
 mod parse;
 mod print;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -24,6 +24,9 @@ const SHOWN_BYTES: usize = 4096;
 
 /// How long the head of an answer may take. The server answers a subscription at once.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A stream that lasted this long was worth its connection, even if nothing was published.
+const HELD: Duration = Duration::from_secs(10);
 
 /// Tails every topic on a connection of its own, until one of them is refused for good.
 pub(super) async fn run(args: Tail) -> Result<(), Failure> {
@@ -48,21 +51,22 @@ async fn follow(args: &Tail, topic: &Topic, printer: Printer) -> Result<(), Fail
     let mut parser = Parser::after(args.since.as_deref());
     let mut backoff = Backoff::default();
     loop {
-        let (why, asked) = match subscribe(args, topic, parser.last_id()).await {
+        let (why, after) = match subscribe(args, topic, parser.last_id()).await {
             Ok(Answer::Stream(mut response)) => {
-                // What was left of a cut-off event is forgotten; it comes again, since its id has not been seen.
-                let mut next = Parser::after(parser.last_id());
-                let why = read(&mut response, &mut next, topic, printer, &mut backoff).await?;
-                let retry = next.retry().or(parser.retry());
-                parser = next;
-                (why, retry)
+                parser = parser.resume();
+                let began = Instant::now();
+                let why = read(&mut response, &mut parser, topic, printer, &mut backoff).await?;
+                if began.elapsed() >= HELD {
+                    backoff.succeeded();
+                }
+                (why, None)
             }
-            Ok(Answer::Later(why, after)) => (why, after.or(parser.retry())),
+            Ok(Answer::Later(why, after)) => (why, after),
             Ok(Answer::Nothing) => return Ok(()),
             Ok(Answer::Refused(why)) => return Err(why.into()),
-            Err(failure) => (failure.to_string(), parser.retry()),
+            Err(failure) => (failure.to_string(), None),
         };
-        let wait = backoff.next(asked);
+        let wait = backoff.next(after.or(parser.retry()));
         complain(&format_args!("{topic}: {why}; again in {:.1} s", wait.as_secs_f64()));
         tokio::time::sleep(wait).await;
     }

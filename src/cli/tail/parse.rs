@@ -47,6 +47,12 @@ impl Parser {
         Self { last_id: id.clone(), id, ..Self::default() }
     }
 
+    /// The next stream after this one: what is left of a cut-off event is forgotten, since its id has not been seen and
+    /// it comes again.
+    pub fn resume(&self) -> Self {
+        Self { retry: self.retry, ..Self::after(self.last_id()) }
+    }
+
     /// The id to resume with.
     pub fn last_id(&self) -> Option<&str> {
         (!self.last_id.is_empty()).then_some(self.last_id.as_str())
@@ -179,6 +185,10 @@ mod tests {
             assert_eq!(all(text).1.retry(), want, "{text:?}");
         }
         assert_eq!(Parser::after(Some("9")).last_id(), Some("9"));
+        let (_, cut) = all("retry: 1\nid: 1\n\nid: 2\ndata: cut");
+        let mut next = cut.resume();
+        assert_eq!((next.last_id(), next.retry()), (Some("1"), Some(Duration::from_millis(1))));
+        assert_eq!(next.push(b"data: a\n\n").unwrap(), [event("1", "message", "a")]);
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! The keys of recent deliveries, first in, first out, bounded by count and by time.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -32,8 +33,8 @@ pub(super) struct Window {
 #[derive(Debug, Default)]
 pub(super) struct Dedupe {
     seen: HashMap<DedupeKey, Seen>,
-    /// In the order they came. One whose sequence number is not its key's any more has been replaced and is skipped.
-    order: VecDeque<(DedupeKey, u64)>,
+    /// In the order they came. One whose sequence number is not its key's any more was replaced after its time.
+    order: VecDeque<(DedupeKey, Seen)>,
     evicted_early: u64,
 }
 
@@ -52,16 +53,16 @@ impl Dedupe {
         if self.order.len() >= window.keys {
             self.pop(now, window);
         }
-        self.seen.insert(key, Seen { sequence, events, time: now });
-        self.order.push_back((key, sequence));
+        let seen = Seen { sequence, events, time: now };
+        self.seen.insert(key, seen);
+        self.order.push_back((key, seen));
     }
 
     /// Removes at most `budget` keys that are out of the window or too many. Whether there may be more.
     pub(super) fn expire(&mut self, now: Millis, window: Window, budget: usize) -> bool {
         for _ in 0..budget {
-            let Some((key, sequence)) = self.order.front() else { return false };
-            let current = self.seen.get(key).filter(|seen| seen.sequence == *sequence);
-            let stale = current.is_none_or(|seen| age(seen.time, now) >= millis(window.time));
+            let Some((_, seen)) = self.order.front() else { return false };
+            let stale = age(seen.time, now) >= millis(window.time);
             if !stale && self.order.len() <= window.keys {
                 return false;
             }
@@ -76,12 +77,12 @@ impl Dedupe {
     }
 
     fn pop(&mut self, now: Millis, window: Window) {
-        let Some((key, sequence)) = self.order.pop_front() else { return };
-        if self.seen.get(&key).is_some_and(|seen| seen.sequence == sequence)
-            && let Some(seen) = self.seen.remove(&key)
-            && age(seen.time, now) < millis(window.time)
+        let Some((key, oldest)) = self.order.pop_front() else { return };
+        if let Entry::Occupied(entry) = self.seen.entry(key)
+            && entry.get().sequence == oldest.sequence
         {
-            self.evicted_early += 1;
+            entry.remove();
+            self.evicted_early += u64::from(age(oldest.time, now) < millis(window.time));
         }
     }
 }

@@ -7,6 +7,8 @@
 //! appends go on.
 
 mod bounds;
+#[cfg(test)]
+mod conforms;
 mod dedupe;
 mod losses;
 #[cfg(test)]
@@ -116,7 +118,7 @@ impl MemoryLog {
             let stop = end.min(at + self.bounds.sweep_slice);
             while at < stop && at < state.topics.capacity() {
                 if state.topics.contains(at) {
-                    state.enforce(TopicId(at as u32), now);
+                    state.expire(TopicId(at as u32), now);
                 }
                 at += 1;
             }

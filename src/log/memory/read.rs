@@ -29,7 +29,7 @@ impl State {
         match self.by_name.get(name) {
             None => pager.lose(self.forgotten, None),
             Some(&id) => {
-                self.enforce(id, range.now);
+                self.expire(id, range.now);
                 let topic = &self.topics[id.index()];
                 if let Some(loss) = topic.losses.after(range.after) {
                     pager.lose(loss.through, loss.missed);
@@ -100,7 +100,7 @@ impl State {
             if self.topics.get(id.index()).is_none_or(|topic| topic.losses.first() > upto) {
                 continue;
             }
-            self.enforce(id, range.now);
+            self.expire(id, range.now);
             let topic = &self.topics[id.index()];
             if let Some(loss) = topic.losses.after(range.after) {
                 pager.lose(loss.through, loss.missed);

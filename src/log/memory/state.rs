@@ -188,8 +188,16 @@ impl State {
         rule.map_or(self.settings.default, |&(_, limits)| limits)
     }
 
-    /// Brings a topic within its own limits, as they are now.
-    pub(super) fn enforce(&mut self, id: TopicId, now: Millis) {
+    /// Brings a topic that nothing was added to within its own limits, as they are now.
+    pub(super) fn expire(&mut self, id: TopicId, now: Millis) {
+        let topic = &self.topics[id.index()];
+        if topic.generation != self.generation || topic.is_over(now, self.settings.total) {
+            self.enforce(id, now);
+        }
+    }
+
+    /// Brings a topic within its own limits, as they are now, and tells the indexes.
+    fn enforce(&mut self, id: TopicId, now: Millis) {
         if self.topics[id.index()].generation != self.generation {
             let limits = self.limits_of(&self.topics[id.index()].name);
             let topic = &mut self.topics[id.index()];

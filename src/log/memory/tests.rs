@@ -357,3 +357,45 @@ async fn a_page_ends_at_its_limit_but_holds_an_event() {
     let ahead = f.log.read(&selector, Position::of(9), ALL).await.unwrap();
     assert_eq!((ahead.events.len(), ahead.next, ahead.more), (0, Position::of(3), false));
 }
+
+/// A read in slices lets appends, evictions and forgetting go on in between, and is honest about all of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_read_in_slices_while_events_go_is_complete_where_it_says_so() {
+    let f = fixture(|s, b| {
+        s.default.events = 20;
+        s.rules = vec![(Pattern::parse("t.7.7").unwrap(), TopicLimits { events: 0, ..s.default })];
+        (b.read_slice, b.topics) = (2, 20);
+    });
+    let publisher = {
+        let (log, deliveries): (_, Vec<_>) = (
+            f.log.clone(),
+            (0..50_000).map(|n| f.delivery(&format!("t.{}.{}", n % 8, n % 50), &[1])).collect(),
+        );
+        tokio::spawn(async move {
+            for delivery in deliveries {
+                log.append(delivery).await.unwrap();
+            }
+        })
+    };
+    let selector = Selector::Patterns([Pattern::parse("t.**").unwrap()].into());
+    let (mut after, mut pages) = (Position::START, 0);
+    while !publisher.is_finished() {
+        let limit = ReadLimit { events: 10_000, ..ALL };
+        let page = f.log.read(&selector, after, limit).await.unwrap();
+        let got = sequences(&page.events);
+        assert!(got.is_sorted_by(|a, b| a < b));
+        match page.coverage {
+            Coverage::Complete => {
+                assert!(got.into_iter().eq(after.sequence + 1..=page.next.sequence), "every event is there");
+            }
+            Coverage::Lost { resumed, through, .. } => {
+                assert!(after <= resumed && resumed <= through && after < through);
+                assert!(got.first().is_none_or(|&first| resumed.sequence < first));
+            }
+        }
+        // Now and then from further back, so that more than a slice was busy since.
+        after = Position::of(page.next.sequence.saturating_sub(if pages % 2 == 0 { 12 } else { 5 }));
+        pages += 1;
+    }
+    publisher.await.unwrap();
+}

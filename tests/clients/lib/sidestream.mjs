@@ -1,7 +1,6 @@
 // A sidestream of a test: its configuration, its process, its three addresses.
 
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,9 +15,13 @@ export const BINARY = process.argv[2];
 const children = new Set();
 export const folder = mkdtempSync(join(tmpdir(), 'sidestream-clients-'));
 
-/** Starts a program that is ended, whatever happens, when the tests end. */
-export function start(command, args, options = {}) {
+/**
+ * Starts a program that is ended, whatever happens, when the tests end: by `endWith`, which for a program
+ * that has children of its own must be a signal that it can act on.
+ */
+export function start(command, args, { endWith = 'SIGKILL', ...options } = {}) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  child.endWith = endWith;
   children.add(child);
   child.output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -34,7 +37,7 @@ export function start(command, args, options = {}) {
 }
 
 process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
+  for (const child of children) child.kill(child.endWith);
   rmSync(folder, { recursive: true, force: true });
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
@@ -124,7 +127,8 @@ export class Sidestream {
   /** Publishes and gives back the answer. */
   async publish(topic, data, { type, id } = {}) {
     const headers = {};
-    if (type) headers['Sidestream-Event'] = type;
+    // fetch takes a character for a byte here; a type is UTF-8.
+    if (type) headers['Sidestream-Event'] = Buffer.from(type).toString('latin1');
     if (id) headers['Sidestream-Id'] = id;
     const response = await fetch(`${this.ingress}/webhooks/${topic}`, { method: 'POST', body: data, headers });
     if (response.status !== 202) throw new Error(`publishing: ${response.status} ${await response.text()}`);
@@ -148,5 +152,3 @@ export class Sidestream {
     }
   }
 }
-
-export const exited = (child) => once(child, 'exit');

@@ -1,0 +1,246 @@
+//! The far side: what a broker keeps, whoever is connected to it.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::faults::{Dice, Fate, Faults};
+use crate::event::{Cursor, DedupeKey, Delivery, Epoch, LoggedEvent, Position, Selector};
+use crate::log::clock::{Clock, age, millis};
+use crate::log::{AppendError, Appended, Coverage, HistorySettings, Page, Placement, ReadLimit, Usage};
+
+/// A broker of one stream. It keeps by age and total only and does not know what a topic lost.
+#[derive(Debug)]
+pub struct Broker {
+    stored: Mutex<Stored>,
+    /// Told on every change; what becomes visible with time alone is waited for.
+    pub(super) changed: Notify,
+    clock: Clock,
+    settings: HistorySettings,
+}
+
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub epoch: Epoch,
+    pub up: bool,
+    /// Outages so far: an answer that was on its way in one is lost.
+    pub outages: u64,
+    pub faults: Faults,
+    pub dice: Dice,
+    /// The newest loss of this epoch.
+    pub lost: Position,
+    /// The newest position given in this epoch.
+    pub last: Position,
+    records: VecDeque<Record>,
+    keys: HashMap<DedupeKey, (Placement, Instant)>,
+    largest: Option<usize>,
+}
+
+/// One delivery: it is kept, and lost, whole.
+#[derive(Debug)]
+struct Record {
+    visible: Instant,
+    events: Vec<Arc<LoggedEvent>>,
+}
+
+impl Broker {
+    /// An empty broker that is reachable. Of the settings it knows `total`, `default.age` and the dedupe window.
+    #[must_use]
+    pub fn new(settings: HistorySettings, clock: Clock, epoch: Epoch, seed: u64) -> Arc<Self> {
+        let stored = Stored {
+            epoch,
+            up: true,
+            outages: 0,
+            faults: Faults::default(),
+            dice: Dice::new(seed),
+            lost: Position::START,
+            last: Position::START,
+            records: VecDeque::new(),
+            keys: HashMap::new(),
+            largest: None,
+        };
+        Arc::new(Self { stored: Mutex::new(stored), changed: Notify::new(), clock, settings })
+    }
+
+    /// From now on these things go wrong.
+    pub fn set_faults(&self, faults: Faults) {
+        self.lock().faults = faults;
+    }
+
+    /// Refuses deliveries of more than so many bytes of data.
+    pub fn set_largest(&self, bytes: usize) {
+        self.lock().largest = Some(bytes);
+    }
+
+    /// Nobody reaches it, and answers on their way are lost.
+    pub fn go_down(&self) {
+        let mut stored = self.lock();
+        stored.up = false;
+        stored.outages += 1;
+        drop(stored);
+        self.changed.notify_waiters();
+    }
+
+    /// It is reached again, with all it had.
+    pub fn come_up(&self) {
+        self.lock().up = true;
+        self.changed.notify_waiters();
+    }
+
+    /// It lost everything, keys included, and begins anew.
+    pub fn begin_anew(&self, epoch: Epoch) {
+        let mut stored = self.lock();
+        stored.epoch = epoch;
+        stored.records.clear();
+        stored.keys.clear();
+        (stored.lost, stored.last) = (Position::START, Position::START);
+        drop(stored);
+        self.changed.notify_waiters();
+    }
+
+    /// Somebody deleted its events behind our back; the order goes on.
+    pub fn purge(&self) {
+        let mut stored = self.lock();
+        stored.records.clear();
+        stored.lost = stored.last;
+        drop(stored);
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Stored> {
+        self.stored.lock().expect("nothing panics under the broker's lock")
+    }
+
+    /// What becomes of one delivery, and how long the answer takes. Waits on the way there.
+    pub(super) async fn submit(&self, delivery: Delivery) -> (Result<Appended, AppendError>, Duration) {
+        let (fate, there, back) = {
+            let mut stored = self.lock();
+            let faults = stored.faults;
+            let dice = &mut stored.dice;
+            (dice.fate(&faults), dice.delay(faults.store_delay), dice.delay(faults.answer_delay))
+        };
+        tokio::time::sleep(there).await;
+        let outcome = {
+            let mut stored = self.lock();
+            match fate {
+                _ if !stored.up => Err(AppendError::Unavailable("the broker is not reached")),
+                Fate::Refused => Err(AppendError::Full),
+                Fate::Unavailable => Err(AppendError::Unavailable("the broker is not ready")),
+                Fate::LostRequest => Err(AppendError::Unknown),
+                Fate::LostAnswer => self.store(&mut stored, delivery).and(Err(AppendError::Unknown)),
+                Fate::Stored => self.store(&mut stored, delivery),
+            }
+        };
+        self.changed.notify_waiters();
+        (outcome, back)
+    }
+
+    fn store(&self, stored: &mut Stored, delivery: Delivery) -> Result<Appended, AppendError> {
+        let bytes: usize = delivery.events.iter().map(|e| e.data.len()).sum();
+        if let Some(limit) = stored.largest.filter(|&largest| bytes > largest) {
+            return Err(AppendError::TooLarge { limit });
+        }
+        let now = Instant::now();
+        if let Some((placement, since)) = delivery.dedupe.as_ref().and_then(|key| stored.keys.get(key))
+            && now - *since < self.settings.dedupe_window
+        {
+            return Ok(Appended::Duplicate(*placement));
+        }
+        let sequence = stored.last.sequence + 1;
+        let placement = Placement { epoch: stored.epoch, sequence, events: delivery.events.len() as u32 };
+        let logged = |(cursor, event)| Arc::new(LoggedEvent { cursor, event });
+        let events: Vec<_> = placement.cursors().zip(delivery.events).map(logged).collect();
+        let Some(last) = events.last() else {
+            return Err(AppendError::Unavailable("the delivery holds no event"));
+        };
+        stored.last = last.cursor.position;
+        let lag = stored.faults.lag;
+        // What was stored later is never seen earlier.
+        let visible = stored.records.back().map_or(now, |record| record.visible);
+        let visible = visible.max(now + stored.dice.delay(lag));
+        stored.records.push_back(Record { visible, events });
+        if let Some(key) = delivery.dedupe {
+            stored.keys.insert(key, (placement, now));
+        }
+        self.retain(stored);
+        Ok(Appended::Accepted(placement))
+    }
+
+    /// Drops the oldest deliveries, whatever their topics, beyond age and total.
+    fn retain(&self, stored: &mut Stored) {
+        let now = self.clock.now();
+        let limit = millis(self.settings.default.age);
+        let weigh = |record: &Record| record.events.iter().map(|e| e.event.weight()).sum::<usize>();
+        let mut total: usize = stored.records.iter().map(weigh).sum();
+        while let Some(oldest) = stored.records.front()
+            && (total > self.settings.total || oldest.events.iter().any(|e| age(e.event.time, now) > limit))
+        {
+            total -= weigh(oldest);
+            stored.lost = oldest.events.last().map_or(stored.lost, |e| e.cursor.position);
+            stored.records.pop_front();
+        }
+    }
+
+    /// A page of what is visible.
+    pub(super) fn read(&self, selector: &Selector, after: Position, limit: ReadLimit) -> Page {
+        let mut stored = self.lock();
+        self.retain(&mut stored);
+        let head = stored.head();
+        let mut page = Page { events: Vec::new(), next: head, more: false, coverage: Coverage::Complete };
+        let mut bytes = 0;
+        for event in stored.visible_after(after).filter(|e| selector.matches(&e.event.topic)) {
+            bytes += event.event.data.len();
+            if let Some(last) = page.events.last()
+                && (page.events.len() >= limit.events || bytes > limit.bytes)
+            {
+                (page.next, page.more) = (last.cursor.position, true);
+                break;
+            }
+            page.events.push(Arc::clone(event));
+        }
+        if stored.lost > after {
+            page.coverage = Coverage::Lost { resumed: stored.lost, through: stored.lost, missed: None };
+        }
+        page
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        let stored = self.lock();
+        let events = || stored.records.iter().flat_map(|record| &record.events);
+        Usage {
+            topics: events().map(|e| &e.event.topic).collect::<HashSet<_>>().len() as u64,
+            events: events().count() as u64,
+            bytes: events().map(|e| e.event.weight() as u64).sum(),
+            dedupe_evicted_early: 0,
+        }
+    }
+}
+
+impl Stored {
+    pub(super) fn cursor(&self, position: Position) -> Cursor {
+        Cursor::new(self.epoch, position)
+    }
+
+    /// The newest position that is visible; when nothing kept is, the newest loss.
+    pub(super) fn head(&self) -> Position {
+        let now = Instant::now();
+        let visible = self.records.iter().rev().find(|record| record.visible <= now);
+        visible.and_then(|record| record.events.last()).map_or(self.lost, |e| e.cursor.position)
+    }
+
+    /// What is visible after `after`.
+    pub(super) fn visible_after(&self, after: Position) -> impl Iterator<Item = &Arc<LoggedEvent>> {
+        let now = Instant::now();
+        let visible = self.records.iter().take_while(move |record| record.visible <= now);
+        visible.flat_map(|record| &record.events).filter(move |e| e.cursor.position > after)
+    }
+
+    /// When the first delivery that is not visible yet will be.
+    pub(super) fn next_visible(&self) -> Option<Instant> {
+        let now = Instant::now();
+        self.records.iter().map(|record| record.visible).find(|&visible| visible > now)
+    }
+}
