@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::reload::Reloader;
@@ -39,18 +39,14 @@ pub(super) struct Shutdown {
     pub proxied: Open,
     pub webhooks: Open,
     pub reloader: Arc<Reloader>,
+    /// Taken while the process runs.
+    pub signals: Mutex<Signals>,
 }
 
 #[async_trait]
 impl ShutdownSignalWatch for Shutdown {
     async fn recv(&self) -> ShutdownSignal {
-        let mut signals = match Signals::new() {
-            Ok(signals) => signals,
-            Err(error) => {
-                tracing::error!(%error, "signals cannot be received");
-                return ShutdownSignal::FastShutdown;
-            }
-        };
+        let mut signals = self.signals.lock().await;
         self.serve(&mut signals).await;
         tokio::select! {
             () = self.drain() => {}
@@ -118,7 +114,8 @@ impl Shutdown {
     }
 }
 
-struct Signals {
+/// The signals that are listened to, from when this is made: whatever comes before it is looked at is kept.
+pub(super) struct Signals {
     end: Ends,
     reload: Signal,
 }
@@ -130,7 +127,15 @@ struct Ends {
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Made before anything is served or said: until then a signal's default, which is to end the process on the spot,
+    /// is right, and from then on it would be wrong, for a reload as for an end.
+    ///
+    /// # Errors
+    /// When the system gives no handler.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        // Only to register: whichever runtime runs hands signals on to all who listen.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let _entered = runtime.enter();
         Ok(Self {
             end: Ends {
                 terminate: signal(SignalKind::terminate())?,

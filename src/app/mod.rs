@@ -18,7 +18,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use prometheus::Registry;
 
-use self::drain::Shutdown;
+use self::drain::{Shutdown, Signals};
 use self::reload::Reloader;
 use self::snapshot::Snapshots;
 use crate::admin::{self, Admin, Listening};
@@ -108,6 +108,7 @@ impl Application {
         let started = Instant::now();
         // Two TLS providers are linked in by dependencies; without a default the first handshake would panic.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let signals = Signals::listen()?;
         let open_files = raise_open_files();
         let bound = Bound::bind(&loaded.config.listen)?;
         let listening = bound.listening();
@@ -212,6 +213,7 @@ impl Application {
             proxied,
             webhooks,
             reloader,
+            signals: signals.into(),
         };
         Ok(Self { server, shutdown, banner })
     }

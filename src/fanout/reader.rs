@@ -13,9 +13,9 @@ use crate::sse::{self, Framed, Framing, Gap, GapReason};
 /// Where a new subscription is to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// At the head: nothing was asked for.
+    /// At the head: nothing was asked for, or the head itself was.
     Now(Position),
-    /// After a cursor of this epoch that the log has reached.
+    /// After a cursor of this epoch that the log has moved past.
     After(Position),
     /// After a cursor of another epoch: at the start of this one.
     Restarted(Box<[u8]>),
@@ -34,7 +34,8 @@ impl Start {
         let kept = || requested[..requested.len().min(limits::CURSOR_BYTES)].into();
         match std::str::from_utf8(requested).ok().and_then(Cursor::parse) {
             Some(cursor) if cursor.epoch != head.epoch => Self::Restarted(kept()),
-            Some(cursor) if cursor.position <= head.position => Self::After(cursor.position),
+            Some(cursor) if cursor.position == head.position => Self::Now(cursor.position),
+            Some(cursor) if cursor.position < head.position => Self::After(cursor.position),
             _ => Self::Unknown(kept(), head.position),
         }
     }
@@ -54,6 +55,8 @@ pub struct Reader {
     reason: GapReason,
     /// A gap must be told even if nothing is missing after `position`.
     must_tell: bool,
+    /// Began at the head, where nothing can be missing yet.
+    at_head: bool,
 }
 
 /// What a reader sends before any event of a page.
@@ -69,19 +72,28 @@ impl Reader {
     /// A reader for a new stream.
     #[must_use]
     pub fn open(start: Start) -> Self {
+        let at_head = matches!(start, Start::Now(_) | Start::Unknown(..));
         let (position, requested, reason, must_tell) = match start {
             Start::Now(position) | Start::After(position) => (position, None, GapReason::Evicted, false),
             Start::Restarted(requested) => (Position::START, Some(requested), GapReason::Restarted, true),
             Start::Unknown(requested, head) => (head, Some(requested), GapReason::Unknown, true),
         };
-        Self { position, told: position, unopened: true, requested, reason, must_tell }
+        Self { position, told: position, unopened: true, requested, reason, must_tell, at_head }
     }
 
     /// A reader for a stream that was at the live end and fell behind it at `position`.
     #[must_use]
     pub fn lagging(position: Position) -> Self {
         let reason = GapReason::Lagged;
-        Self { position, told: position, unopened: false, requested: None, reason, must_tell: false }
+        Self {
+            position,
+            told: position,
+            unopened: false,
+            requested: None,
+            reason,
+            must_tell: false,
+            at_head: false,
+        }
     }
 
     /// The log lost its place or began anew: from now on this reader is at `position` of the new order, and is told so.
@@ -91,8 +103,15 @@ impl Reader {
         }
         self.reason = GapReason::Log;
         self.must_tell = true;
+        self.at_head = false;
         self.position = position;
         self.told = position;
+    }
+
+    /// Whether it began at the log's head: it can be opened at once, even by a shard that is not there yet.
+    #[must_use]
+    pub fn is_at_head(&self) -> bool {
+        self.at_head
     }
 
     /// Whether the next page of history must be seen before anything can be sent: only then is it known whether the
@@ -166,7 +185,7 @@ mod tests {
         let cases: [(Option<&[u8]>, Start); 7] = [
             (None, Start::Now(Position::of(9))),
             (Some(b"00000000000e-7"), Start::After(Position::of(7))),
-            (Some(b"00000000000e-9"), Start::After(Position::of(9))),
+            (Some(b"00000000000e-9"), Start::Now(Position::of(9))),
             (Some(b"00000000000e-10"), Start::Unknown((*b"00000000000e-10").into(), Position::of(9))),
             (Some(b"00000000000f-7"), Start::Restarted((*b"00000000000f-7").into())),
             (Some(b""), Start::Now(Position::of(9))),

@@ -47,7 +47,7 @@ impl Shard {
     /// asked-for position can be honoured.
     pub(super) fn open(&mut self, key: Key, head: &Bytes) {
         let Place::Behind(reader) = &self.conns[key as usize].place else { return };
-        let known = !reader.needs_coverage() && self.covers(reader.position);
+        let known = !reader.needs_coverage() && (reader.is_at_head() || self.covers(reader.position));
         let mut bytes = head.to_vec();
         if known {
             bytes.extend_from_slice(&self.prefix(key, Coverage::Complete).bytes);
@@ -57,9 +57,10 @@ impl Shard {
         }
     }
 
-    /// Whether everything after `position` is at hand without history.
+    /// Whether everything after `position` is at hand without history. What this shard has not pulled yet may be too far
+    /// behind once it has, so a position ahead of its own is not.
     fn covers(&self, position: Position) -> bool {
-        position >= self.at.position || self.search_from(position).is_some()
+        position <= self.at.position && self.search_from(position).is_some()
     }
 
     fn search_from(&self, position: Position) -> Option<u64> {
