@@ -13,7 +13,7 @@ pub enum Phase {
     Leaving,
     /// Ingress answers 503, new subscribers get the overload answer, streams close over the window, keep-alive ends.
     Draining,
-    /// The window is over: proxied streams and WebSockets end too.
+    /// The window is over: proxied streams and `WebSocket`s end too.
     Ending,
 }
 

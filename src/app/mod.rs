@@ -6,12 +6,12 @@
 mod banner;
 mod drain;
 mod reload;
+mod services;
 mod snapshot;
 
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Instant;
 
 use pingora::server::configuration::ServerConf;
@@ -21,23 +21,18 @@ use prometheus::Registry;
 use self::drain::{Shutdown, Signals};
 use self::reload::Reloader;
 use self::snapshot::Snapshots;
-use crate::admin::{self, Admin, Listening};
+use crate::admin::{self, Listening};
 use crate::config::{self, Config, LogKind, Source};
-use crate::edge::{self, Edge, Roots};
 use crate::event::{Epoch, Millis};
 use crate::fanout::{self, Fanout};
-use crate::ingress::{self, Ingress};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::log::Log;
 use crate::log::clock::Clock;
 use crate::log::memory::MemoryLog;
-use crate::net::{self, Address, BindError, Budget, Listener, Service, raise_open_files};
+use crate::net::{Address, BindError, Budget, Listener, raise_open_files};
 
 /// `EX_CONFIG` of sysexits.h: the configuration is not valid.
 const EX_CONFIG: u8 = 78;
-
-/// Threads of the admin listener: it answers a scrape and a probe, never a crowd.
-const ADMIN_THREADS: usize = 1;
 
 /// Why the process could not start.
 #[derive(Debug, thiserror::Error)]
@@ -111,8 +106,7 @@ impl Application {
         let signals = Signals::listen()?;
         let open_files = raise_open_files();
         let bound = Bound::bind(&loaded.config.listen)?;
-        let listening = bound.listening();
-        let banner = banner::text(&loaded.config, &listening);
+        let banner = banner::text(&loaded.config, &bound.listening());
 
         let registry = Registry::new();
         let snapshots = Snapshots::new(loaded.config.clone());
@@ -143,66 +137,19 @@ impl Application {
             admin_metrics.clone(),
         ));
 
-        let mut server = Server::new_with_opt_and_conf(None, server_conf());
-        let threads = available_parallelism().map_or(1, usize::from);
-        let service = |name, threads, connections| net::Settings {
-            name,
-            threads,
-            connections,
-            limits: net::Limits::default(),
+        let parts = services::Parts {
+            snapshots: &snapshots,
+            lifecycle: &lifecycle,
+            registry: &registry,
+            fanout: &fanout,
+            budget,
         };
-        let subscribe = edge::Subscribe::new(Arc::clone(&fanout), snapshots.rule_of());
-        let edge = Edge::new(
-            snapshots.view(|config| &config.edge),
-            lifecycle.clone(),
-            edge::Metrics::register(&registry)?,
-            Roots::System,
-        );
-        let edge = Service::new(
-            service("edge", threads, budget.edge),
-            bound.edge,
-            edge::proxy(edge.with_topics(subscribe)),
-            lifecycle.clone(),
-        );
-        let counted = Arc::clone(&fanout);
-        let ingress = Ingress::new(ingress::Parts {
-            log: fanout.log(),
-            subscribers: Arc::new(move |topic| counted.subscribers(topic)),
-            settings: snapshots.view(|config| &config.ingress),
-            lifecycle: lifecycle.clone(),
-            metrics: ingress::Metrics::register(&registry)?,
-            clock: now,
-        });
-        let ingress = Service::new(
-            service("ingress", threads, budget.ingress),
-            bound.ingress,
-            Arc::new(ingress),
-            lifecycle.clone(),
-        );
-        let watched = Arc::clone(&fanout);
-        let admin = Admin::new(admin::Parts {
-            settings: snapshots.view(|config| &config.admin),
-            lifecycle: lifecycle.clone(),
-            log: Arc::clone(&log.shared),
-            registry,
-            metrics: admin_metrics,
-            refresh: Vec::new(),
-            wedged: Arc::new(move || watched.wedged()),
-            listeners: listening,
-            reload: Arc::clone(&reloader) as Arc<dyn admin::Reload>,
-            started,
-        });
-        let admin = Service::new(
-            service("admin", ADMIN_THREADS, budget.admin),
-            bound.admin,
-            Arc::new(admin),
-            lifecycle,
-        );
-        let proxied = edge.open();
-        let webhooks = ingress.open();
-        server.add_service(edge);
-        server.add_service(ingress);
-        server.add_service(admin);
+        let services = parts.services(bound, &log.shared, &reloader, admin_metrics, started)?;
+        let (proxied, webhooks) = (services.edge.open(), services.ingress.open());
+        let mut server = Server::new_with_opt_and_conf(None, server_conf());
+        server.add_service(services.edge);
+        server.add_service(services.ingress);
+        server.add_service(services.admin);
 
         let shutdown = Shutdown {
             phase,

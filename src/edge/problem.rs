@@ -1,10 +1,11 @@
 //! Error answers as problem documents (RFC 9457). What they say is fixed here; nothing of the inside reaches a caller.
 
-use bytes::Bytes;
-use http::{StatusCode, header};
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, HeaderValue};
 use pingora::Result;
-use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+
+use crate::net::http::Answer;
 
 /// An error's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +18,6 @@ impl Problem {
     pub(super) const fn new(status: u16, detail: &'static str) -> Self {
         Self { status, detail }
     }
-
-    fn body(self) -> Bytes {
-        let title = StatusCode::from_u16(self.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("");
-        let (status, detail) = (self.status, self.detail);
-        format!(r#"{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}"}}"#).into()
-    }
 }
 
 /// Writes the whole answer.
@@ -30,11 +25,9 @@ impl Problem {
 /// # Errors
 /// When the caller is gone.
 pub(super) async fn answer(session: &mut Session, problem: Problem) -> Result<()> {
-    let body = problem.body();
-    let mut head = ResponseHeader::build(problem.status, Some(4))?;
-    head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
-    head.insert_header(header::CONTENT_LENGTH, body.len())?;
-    head.insert_header(header::CACHE_CONTROL, "no-store")?;
-    session.write_response_header(Box::new(head), false).await?;
-    session.write_response_body(Some(body), true).await
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Answer::problem(status, problem.detail)
+        .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+        .write(&mut session.downstream_session)
+        .await
 }

@@ -57,6 +57,6 @@ pub struct UpstreamTimeouts {
 pub enum Overload {
     /// `200`, a jittered `retry:` and a clean end: browsers come back by themselves.
     Retry,
-    /// `503` with `Retry-After`: honest towards programs, final for a browser's EventSource.
+    /// `503` with `Retry-After`: honest towards programs, final for a browser's `EventSource`.
     Status,
 }

@@ -235,10 +235,10 @@ async fn write_stream(session: &mut ServerSession, body: Bytes) -> pingora::Resu
 mod tests {
     use super::*;
 
-    fn status(method: Method, rest: &str, accept: Option<&'static str>) -> u16 {
+    fn status(method: &Method, rest: &str, accept: Option<&'static str>) -> u16 {
         let mut headers = HeaderMap::new();
         headers.extend(accept.map(|a| (ACCEPT, HeaderValue::from_static(a))));
-        match admit(&method, rest.as_bytes(), &headers) {
+        match admit(method, rest.as_bytes(), &headers) {
             Ok(Wanted::Stream(_) | Wanted::Head) => 200,
             Ok(Wanted::Options) => 204,
             Err(refusal) => refusal.answer().status().as_u16(),
@@ -269,7 +269,7 @@ mod tests {
             (Method::GET, "/sidestream.x", sse, 400),
             (Method::GET, "/orders", Some("application/json"), 406),
         ] {
-            assert_eq!(status(method.clone(), rest, accept), want, "{method} {rest} {accept:?}");
+            assert_eq!(status(&method, rest, accept), want, "{method} {rest} {accept:?}");
         }
     }
 

@@ -194,7 +194,7 @@ mod tests {
         for (requested, want) in cases {
             assert_eq!(Start::resolve(requested, head(9)), want);
         }
-        let Start::Unknown(kept, _) = Start::resolve(Some(&[b'a'; 65_536]), head(9)) else {
+        let Start::Unknown(kept, _) = Start::resolve(Some(&vec![b'a'; 65_536]), head(9)) else {
             panic!("unknown")
         };
         assert_eq!(kept.len(), limits::CURSOR_BYTES);

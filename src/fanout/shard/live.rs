@@ -215,7 +215,7 @@ impl Shard {
                     // The common case, without a look at anything but the socket.
                     match send(&self.conns[member as usize].socket, batch.bytes()) {
                         Ok(sent) if sent == batch.bytes().len() => written += 1,
-                        other => self.write_failed(member, &batch, start, other),
+                        other => self.write_failed(member, &batch, start, other.ok()),
                     }
                 }
             }
@@ -226,17 +226,13 @@ impl Shard {
         done
     }
 
-    /// A member whose socket did not take all of a job leaves the live end.
+    /// A member whose socket did not take all of a job leaves the live end; one whose socket failed is closed.
     #[cold]
-    fn write_failed(&mut self, key: Key, batch: &Rc<Batch>, start: Position, sent: std::io::Result<usize>) {
-        match sent {
-            Ok(sent) => {
-                self.shared.metrics.delivered_bytes.inc_by(sent as u64);
-                self.fall_behind(key, Reader::lagging(start));
-                self.keep(key, batch, sent, start);
-            }
-            Err(_) => self.close(key, Closed::Error),
-        }
+    fn write_failed(&mut self, key: Key, batch: &Rc<Batch>, start: Position, sent: Option<usize>) {
+        let Some(sent) = sent else { return self.close(key, Closed::Error) };
+        self.shared.metrics.delivered_bytes.inc_by(sent as u64);
+        self.fall_behind(key, Reader::lagging(start));
+        self.keep(key, batch, sent, start);
     }
 
     fn finish_job(&mut self, key: u32) {

@@ -144,9 +144,9 @@ impl Shard {
     fn on_drain(&mut self) {
         let Some(drain) = &mut self.timers.drain else { return };
         let elapsed = self.now.saturating_duration_since(drain.since);
-        let share =
-            if drain.window.is_zero() { 1.0 } else { elapsed.div_duration_f64(drain.window).min(1.0) };
-        let keep = drain.total - (drain.total as f64 * share) as usize;
+        let (elapsed, window) = (elapsed.as_micros(), drain.window.as_micros().max(1));
+        let ended = (drain.total as u128 * elapsed.min(window)).div_ceil(window) as usize;
+        let keep = drain.total - ended;
         let due = drain.left.split_off(keep.min(drain.left.len()));
         for conn in due {
             if self.find(conn).is_some() {

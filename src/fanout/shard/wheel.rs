@@ -75,7 +75,9 @@ mod tests {
         for tick in 0..SLOTS {
             let keys = wheel.tick(start + interval / SLOTS * tick, interval).unwrap();
             largest = largest.max(keys.len());
-            keys.iter().for_each(|&key| beats[key as usize] += 1);
+            for key in keys {
+                beats[key as usize] += 1;
+            }
         }
         assert!(beats.iter().all(|&n| n == 1) && largest <= 16);
         assert!(wheel.tick(start + interval / SLOTS, interval).is_none());

@@ -1,0 +1,121 @@
+//! The three listeners' services, each made of its part and its view of the configuration.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+use pingora::proxy::HttpProxy;
+use prometheus::Registry;
+
+use super::reload::Reloader;
+use super::snapshot::Snapshots;
+use super::{Bound, StartError, now};
+use crate::admin::{self, Admin};
+use crate::edge::{self, Edge, Roots};
+use crate::fanout::Fanout;
+use crate::ingress::{self, Ingress};
+use crate::lifecycle::Lifecycle;
+use crate::log::Log;
+use crate::net::{self, Budget, Service};
+
+/// Threads of the admin listener: it answers a scrape and a probe, never a crowd.
+const ADMIN_THREADS: usize = 1;
+
+/// What all three are made from.
+pub(super) struct Parts<'a> {
+    pub snapshots: &'a Arc<Snapshots>,
+    pub lifecycle: &'a Lifecycle,
+    pub registry: &'a Registry,
+    pub fanout: &'a Arc<Fanout>,
+    pub budget: Budget,
+}
+
+/// The services, ready for a server.
+pub(super) struct Services {
+    pub edge: Service<HttpProxy<Edge>>,
+    pub ingress: Service<Ingress>,
+    pub admin: Service<Admin>,
+}
+
+impl Parts<'_> {
+    /// Makes the services of the listeners in `bound`.
+    pub(super) fn services(
+        &self,
+        bound: Bound,
+        log: &Arc<dyn Log>,
+        reloader: &Arc<Reloader>,
+        metrics: admin::Metrics,
+        started: Instant,
+    ) -> Result<Services, StartError> {
+        let threads = available_parallelism().map_or(1, usize::from);
+        let listeners = bound.listening();
+        let admin = self.admin(listeners, log, reloader, metrics, started);
+        let lifecycle = || self.lifecycle.clone();
+        Ok(Services {
+            edge: Service::new(
+                settings("edge", threads, self.budget.edge),
+                bound.edge,
+                edge::proxy(self.edge()?),
+                lifecycle(),
+            ),
+            ingress: Service::new(
+                settings("ingress", threads, self.budget.ingress),
+                bound.ingress,
+                Arc::new(self.ingress()?),
+                lifecycle(),
+            ),
+            admin: Service::new(
+                settings("admin", ADMIN_THREADS, self.budget.admin),
+                bound.admin,
+                Arc::new(admin),
+                lifecycle(),
+            ),
+        })
+    }
+
+    fn edge(&self) -> Result<Edge, StartError> {
+        let settings = self.snapshots.view(|config| &config.edge);
+        let metrics = edge::Metrics::register(self.registry)?;
+        let subscribe = edge::Subscribe::new(Arc::clone(self.fanout), self.snapshots.rule_of());
+        Ok(Edge::new(settings, self.lifecycle.clone(), metrics, Roots::System).with_topics(subscribe))
+    }
+
+    fn ingress(&self) -> Result<Ingress, StartError> {
+        let fanout = Arc::clone(self.fanout);
+        Ok(Ingress::new(ingress::Parts {
+            log: self.fanout.log(),
+            subscribers: Arc::new(move |topic| fanout.subscribers(topic)),
+            settings: self.snapshots.view(|config| &config.ingress),
+            lifecycle: self.lifecycle.clone(),
+            metrics: ingress::Metrics::register(self.registry)?,
+            clock: now,
+        }))
+    }
+
+    fn admin(
+        &self,
+        listeners: Vec<admin::Listening>,
+        log: &Arc<dyn Log>,
+        reloader: &Arc<Reloader>,
+        metrics: admin::Metrics,
+        started: Instant,
+    ) -> Admin {
+        let fanout = Arc::clone(self.fanout);
+        Admin::new(admin::Parts {
+            settings: self.snapshots.view(|config| &config.admin),
+            lifecycle: self.lifecycle.clone(),
+            log: Arc::clone(log),
+            registry: self.registry.clone(),
+            metrics,
+            refresh: Vec::new(),
+            wedged: Arc::new(move || fanout.wedged()),
+            listeners,
+            reload: Arc::clone(reloader) as Arc<dyn admin::Reload>,
+            started,
+        })
+    }
+}
+
+fn settings(name: &'static str, threads: usize, connections: usize) -> net::Settings {
+    net::Settings { name, threads, connections, limits: net::Limits::default() }
+}
