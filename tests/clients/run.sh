@@ -20,7 +20,7 @@ fi
 binary=$(realpath "$1")
 cd "$here"
 
-if ! node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || ! command -v npm >/dev/null; then
+if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || ! command -v npm >/dev/null; then
   echo "FAILED - the checks need Node.js 20 or newer, with npm; here is $(node --version 2>/dev/null || echo none)"
   echo "0 passed, 1 failed"
   exit 1
