@@ -115,7 +115,6 @@ impl Setup {
         let scrapes =
             IntGauge::new("sidestream_connections", "Counted by the scrapes of this test.").unwrap();
         registry.register(Box::new(scrapes.clone())).unwrap();
-        crate::ingress::Metrics::register(&registry).unwrap();
         let refresh: Refresh = Box::new(move || scrapes.inc());
         let wedged = self.wedged;
         let parts = Parts {

@@ -115,8 +115,7 @@ impl Ring {
     /// The number that the next entry will have.
     #[must_use]
     pub fn head(&self) -> u64 {
-        // SeqCst: pairs with the shard's doorbell, see `doorbell`.
-        self.head.load(Ordering::SeqCst)
+        self.head.load(Ordering::Acquire)
     }
 
     /// The oldest number that may still be had. It can be overtaken at any moment; [`Ring::get`] has the last word.
@@ -180,14 +179,14 @@ impl RingWriter {
             self.put(Entry { number, cursor: logged.cursor, published: now, what });
             number += 1;
         }
-        self.ring.head.store(number, Ordering::SeqCst);
+        self.ring.head.store(number, Ordering::Release);
     }
 
     /// Tells the shards that the log began anew at `cursor`.
     pub fn reset(&mut self, cursor: Cursor, now: Instant) {
         let number = self.ring.head.load(Ordering::Relaxed);
         self.put(Entry { number, cursor, published: now, what: What::Reset });
-        self.ring.head.store(number + 1, Ordering::SeqCst);
+        self.ring.head.store(number + 1, Ordering::Release);
     }
 
     fn put(&mut self, entry: Entry) {

@@ -25,9 +25,10 @@ mod tests {
         }
 
         fn bring(&self) {
-            self.head.fetch_add(1, Ordering::SeqCst);
+            // As the ring does it.
+            self.head.store(1, Ordering::Release);
             if self.doorbell.ring() {
-                self.woken.store(true, Ordering::SeqCst);
+                self.woken.store(true, Ordering::Release);
             }
         }
     }
@@ -42,9 +43,9 @@ mod tests {
             };
             // The shard: says that it sleeps, looks once more, and only then waits.
             shared.doorbell.sleep();
-            let found = shared.head.load(Ordering::SeqCst) > 0;
+            let found = shared.head.load(Ordering::Acquire) > 0;
             bringer.join().unwrap();
-            let woken = shared.woken.load(Ordering::SeqCst);
+            let woken = shared.woken.load(Ordering::Acquire);
             assert!(found || woken, "the shard would sleep beside the work");
         });
     }
@@ -58,7 +59,7 @@ mod tests {
                 .map(|_| {
                     let shared = Arc::clone(&shared);
                     thread::spawn(move || {
-                        shared.head.fetch_add(1, Ordering::SeqCst);
+                        shared.head.fetch_add(1, Ordering::Release);
                         shared.doorbell.ring()
                     })
                 })
