@@ -61,29 +61,29 @@ impl Metrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let vec = |name, help, label| IntCounterVec::new(Opts::new(name, help), &[label]);
         let this = Self {
-            connections: IntGauge::new("sidestream_connections", "Open streams")?,
-            opened: IntCounter::new("sidestream_connections_opened_total", "Streams opened")?,
-            closed: vec("sidestream_connections_closed_total", "Streams ended, by reason", "reason")?,
-            refused: vec("sidestream_connections_refused_total", "Streams not opened, by reason", "reason")?,
+            connections: IntGauge::new("sidestream_connections", "Open streams.")?,
+            opened: IntCounter::new("sidestream_connections_opened_total", "Streams opened.")?,
+            closed: vec("sidestream_connections_closed_total", "Streams ended, by reason.", "reason")?,
+            refused: vec("sidestream_connections_refused_total", "Streams not opened, by reason.", "reason")?,
             subscriptions: IntGaugeVec::new(
-                Opts::new("sidestream_subscriptions", "Open subscriptions, by topic rule"),
+                Opts::new("sidestream_subscriptions", "Open subscriptions, by topic rule."),
                 &["rule"],
             )?,
-            deliveries: IntCounter::new("sidestream_deliveries_total", "Events written to subscribers")?,
+            deliveries: IntCounter::new("sidestream_deliveries_total", "Events written to subscribers.")?,
             delivered_bytes: IntCounter::new(
                 "sidestream_delivered_bytes_total",
-                "Bytes written to subscribers, framing included",
+                "Bytes written to subscribers, framing included.",
             )?,
             delivery_seconds: Histogram::with_opts(
                 HistogramOpts::new(
                     "sidestream_delivery_seconds",
-                    "From the event's acceptance to its last live subscriber's socket, one sample a batch",
+                    "From the event's acceptance to its last live subscriber's socket, one sample a batch.",
                 )
                 .buckets(prometheus::exponential_buckets(0.000_1, 2.5, 14)?),
             )?,
-            lagging: IntGauge::new("sidestream_lagging_connections", "Open streams that read from history")?,
-            gaps: vec("sidestream_gaps_total", "Gaps told to subscribers, by reason", "reason")?,
-            replayed: IntCounter::new("sidestream_replayed_events_total", "Events written from history")?,
+            lagging: IntGauge::new("sidestream_lagging_connections", "Open streams that read from history.")?,
+            gaps: vec("sidestream_gaps_total", "Gaps told to subscribers, by reason.", "reason")?,
+            replayed: IntCounter::new("sidestream_replayed_events_total", "Events written from history.")?,
         };
         this.register_all(registry)?;
         for reason in Closed::ALL {

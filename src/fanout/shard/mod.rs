@@ -153,8 +153,10 @@ struct Shard {
     ready: VecDeque<(ConnRef, Ready)>,
     /// Pages asked for, and who waits for them.
     pages: HashMap<PageKey, Vec<ConnRef>>,
-    /// Connections ahead of this shard, until it has pulled up to them; and those whose page could not be read.
+    /// Connections ahead of this shard, until it has pulled up to them.
     parked: Vec<ConnRef>,
+    /// Connections whose page could not be read.
+    unread: Vec<ConnRef>,
     timers: Timers,
     now: Instant,
 }
@@ -187,6 +189,7 @@ impl Shard {
             ready: VecDeque::new(),
             pages: HashMap::new(),
             parked: Vec::new(),
+            unread: Vec::new(),
             timers: Timers::new(now),
             now,
         }
@@ -273,9 +276,7 @@ impl Shard {
             let Some(conn) = self.conns.get(key as usize) else { continue };
             if matches!(conn.place, Place::Shut) {
                 self.drain_shut(key);
-            } else if event.is_error() {
-                self.close(key, super::Closed::Error);
-            } else if event.is_read_closed() || event.is_write_closed() {
+            } else if event.is_error() || event.is_read_closed() || event.is_write_closed() {
                 self.close(key, super::Closed::Client);
             } else if event.is_writable() {
                 self.queue(key, Ready::Writable);

@@ -207,7 +207,7 @@ impl Shard {
         let Some(fetched) = fetched else {
             for conn in waiting {
                 if self.stop_fetching(conn) {
-                    self.parked.push(conn);
+                    self.unread.push(conn);
                 }
             }
             return;
@@ -310,7 +310,16 @@ impl Shard {
         }
     }
 
-    /// Connections that were ahead of this shard, or whose page could not be read, try again.
+    /// Connections whose page could not be read ask again. By the clock, not at once: the log is in trouble.
+    pub(super) fn read_again(&mut self) {
+        for conn in std::mem::take(&mut self.unread) {
+            if self.find(conn).is_some() {
+                self.queue(conn.key, Ready::Writable);
+            }
+        }
+    }
+
+    /// Connections that were ahead of this shard go on when it has caught up.
     pub(super) fn unpark(&mut self) {
         let at = self.at.position;
         let parked = std::mem::take(&mut self.parked);

@@ -80,7 +80,7 @@ impl Shard {
             for key in keys {
                 self.beat(key, &beat);
             }
-            self.unpark();
+            self.read_again();
         }
         while let Some(&Reverse((due, key, generation))) = self.timers.ages.peek()
             && due <= self.now
