@@ -19,8 +19,8 @@ use crate::log::Log;
 use crate::log::memory::MemoryLog;
 use crate::net::Open;
 
-/// Streams that end per second at most while draining, so that those who reconnect don't arrive at the next instance all
-/// at once. A window is never longer than this takes.
+/// Streams that end per second while draining, so that those who reconnect don't arrive at the next instance all at once.
+/// With more of them than fit into `drain.window` at this rate, the window decides.
 const ENDS_PER_SECOND: f64 = 500.0;
 
 /// How often it is looked whether anything is left.

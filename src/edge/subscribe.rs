@@ -89,8 +89,7 @@ impl Subscribe {
         let request = session.req_header();
         let answer = match admit(&request.method, target.rest, &request.headers) {
             Err(refusal) => refusal.answer(),
-            Ok(Wanted::Options) => Answer::text(StatusCode::NO_CONTENT, Bytes::new())
-                .with(ALLOW, HeaderValue::from_static(METHODS)),
+            Ok(Wanted::Options) => return write_options(session).await,
             Ok(Wanted::Head) => return write_stream(session, Bytes::new()).await,
             Ok(Wanted::Stream(topic)) => match self.fanout.reserve() {
                 Ok(reservation) => return self.hand_over(session, topic, target.query, reservation).await,
@@ -195,6 +194,13 @@ fn head(framing: Framing) -> Bytes {
     }
     head.push_str("Connection: close\r\n\r\n");
     head.into()
+}
+
+/// What may be asked of a topic. 204 has no content, and says nothing of its length (RFC 9110, section 8.6).
+async fn write_options(session: &mut ServerSession) -> pingora::Result<()> {
+    let mut response = pingora::http::ResponseHeader::build(StatusCode::NO_CONTENT, Some(1))?;
+    response.insert_header(ALLOW, METHODS)?;
+    session.write_response_header(Box::new(response)).await
 }
 
 /// The answer of a server that is temporarily unable. A browser's `EventSource` gives up for good on any status but 200,

@@ -6,7 +6,7 @@
 //! cost. The feeder's thread then only looks after it. Where the tail comes later, as from a broker, the thread waits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -14,6 +14,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::command::{Command, Fetched};
 use super::interest::Listeners;
+use super::panic::{EndOnPanic, end_process};
 use super::ring::{RING_ENTRIES, RingWriter};
 use super::shard::{Handle, Progress};
 use super::shared::{FetchRequest, Shared};
@@ -121,22 +122,42 @@ pub(super) struct Pump {
 
 impl Pump {
     /// Moves into the ring what is in the tail now, or leaves word to whoever is at it.
-    pub(super) fn pump(&self) -> bool {
-        let mut open = true;
+    pub(super) fn pump(&self) {
         loop {
             self.word.store(true, Ordering::SeqCst);
             {
-                let Ok(mut feeder) = self.feeder.try_lock() else { return open };
-                let Some(feeder) = feeder.as_mut() else { return open };
-                while self.word.swap(false, Ordering::SeqCst) {
-                    open = feeder.take_ready() != Follows::Nothing;
-                }
+                let mut feeder = match self.feeder.try_lock() {
+                    Ok(feeder) => feeder,
+                    Err(TryLockError::WouldBlock) => return,
+                    Err(TryLockError::Poisoned(_)) => end_process("the feeder"),
+                };
+                self.take(&mut feeder);
             }
             // Word that was left between the last look and the unlocking.
             if !self.word.load(Ordering::SeqCst) {
-                return open;
+                return;
             }
         }
+    }
+
+    /// As [`Pump::pump`], but waits for whoever is at it, so that one who never comes back is noticed.
+    fn pump_waiting(&self) -> Follows {
+        match self.feeder.lock() {
+            Ok(mut feeder) => {
+                self.word.store(true, Ordering::SeqCst);
+                self.take(&mut feeder)
+            }
+            Err(_) => end_process("the feeder"),
+        }
+    }
+
+    fn take(&self, feeder: &mut Option<Feeder>) -> Follows {
+        let Some(feeder) = feeder else { return Follows::Later };
+        let mut follows = Follows::More;
+        while self.word.swap(false, Ordering::SeqCst) {
+            follows = feeder.take_ready();
+        }
+        follows
     }
 }
 
@@ -162,8 +183,11 @@ impl FeederThread {
         };
         let mut feeder = Feeder { tail, writer, shared, shards, head: 0 };
         if log.feed() == Feed::WithAppend {
-            *pump.feeder.lock().unwrap_or_else(PoisonError::into_inner) = Some(feeder);
-            while pump.pump() {
+            match pump.feeder.lock() {
+                Ok(mut empty) => *empty = Some(feeder),
+                Err(_) => end_process("the feeder"),
+            }
+            while pump.pump_waiting() != Follows::Nothing {
                 turned();
                 tokio::time::sleep(IDLE_WAIT).await;
             }
@@ -208,6 +232,8 @@ impl Fetcher {
             let Ok(permit) = Arc::clone(&limit).acquire_owned().await else { return };
             let (log, shards) = (Arc::clone(&self.log), Arc::clone(&self.shards));
             tokio::spawn(async move {
+                // A page that never came would leave its readers waiting for ever.
+                let _guard = EndOnPanic("a reader of history");
                 let page = fetch(&*log, &request).await;
                 shards[request.shard].send(Command::Page(request.page, page));
                 drop(permit);

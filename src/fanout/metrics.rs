@@ -4,6 +4,7 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use super::Refused;
 use crate::sse::GapReason;
 
 /// Why a stream ended, as in `connections_closed_total{reason}`.
@@ -89,6 +90,9 @@ impl Metrics {
         for reason in Closed::ALL {
             this.closed.with_label_values(&[reason.as_str()]);
         }
+        for reason in Refused::ALL {
+            this.refused.with_label_values(&[reason.as_str()]);
+        }
         for reason in GapReason::ALL {
             this.gaps.with_label_values(&[reason.as_str()]);
         }
@@ -113,8 +117,8 @@ impl Metrics {
         self.closed.with_label_values(&[reason.as_str()]).inc();
     }
 
-    pub(super) fn refused(&self, reason: &str) {
-        self.refused.with_label_values(&[reason]).inc();
+    pub(super) fn refused(&self, reason: Refused) {
+        self.refused.with_label_values(&[reason.as_str()]).inc();
     }
 
     pub(super) fn gap(&self, reason: GapReason) {

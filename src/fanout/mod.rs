@@ -14,6 +14,7 @@ mod feeder;
 #[doc(hidden)]
 pub mod interest;
 mod metrics;
+mod panic;
 mod reader;
 #[doc(hidden)]
 pub mod ring;
@@ -35,6 +36,7 @@ use self::feeder::{FeederThread, Fetcher, Pump};
 use self::interest::Interest;
 pub use self::interest::MAX_SHARDS;
 pub use self::metrics::{Closed, Metrics};
+use self::panic::EndOnPanic;
 use self::reader::Start;
 use self::ring::Ring;
 pub use self::settings::Settings;
@@ -70,6 +72,18 @@ pub enum Refused {
     Full,
     /// The server is ending.
     Draining,
+}
+
+impl Refused {
+    const ALL: [Self; 2] = [Self::Full, Self::Draining];
+
+    /// As in `connections_refused_total{reason}`.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "connections",
+            Self::Draining => "draining",
+        }
+    }
 }
 
 impl Fanout {
@@ -133,17 +147,17 @@ impl Fanout {
     /// # Errors
     /// [`Refused`] when there is none now.
     pub fn reserve(self: &Arc<Self>) -> Result<Reservation, Refused> {
-        let refuse = |refused, reason| {
-            self.shared.metrics.refused(reason);
+        let refuse = |refused: Refused| {
+            self.shared.metrics.refused(refused);
             Err(refused)
         };
         if self.draining.load(Ordering::Acquire) {
-            return refuse(Refused::Draining, "draining");
+            return refuse(Refused::Draining);
         }
         let limit = self.shared.settings.load().max_connections.min(self.descriptors);
         // Two at the same time may both be the last: the clamp leaves a reserve for that.
         if self.shared.total() >= limit {
-            return refuse(Refused::Full, "connections");
+            return refuse(Refused::Full);
         }
         let load = |&index: &usize| self.shared.streams[index].load(Ordering::Relaxed);
         let shard = (0..self.shards.len()).min_by_key(load).unwrap_or(0);
@@ -232,19 +246,10 @@ impl Drop for Reservation {
     }
 }
 
-/// Starts a thread whose panic ends the process: without it subscribers would wait for ever, and look connected.
+/// Starts a thread whose panic ends the process.
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    struct Abort;
-    impl Drop for Abort {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                tracing::error!("a thread that the fan-out cannot do without panicked; the process ends");
-                std::process::abort();
-            }
-        }
-    }
     std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let _abort = Abort;
+        let _guard = EndOnPanic("a thread");
         run();
     })?;
     Ok(())

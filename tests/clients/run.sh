@@ -21,9 +21,13 @@ binary=$(realpath "$1")
 cd "$here"
 
 if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || ! command -v npm >/dev/null; then
-  echo "FAILED - the checks need Node.js 20 or newer, with npm; here is $(node --version 2>/dev/null || echo none)"
-  echo "0 passed, 1 failed"
-  exit 1
+  missing="the checks need Node.js 20 or newer, with npm; here is $(node --version 2>/dev/null || echo none)"
+  if [[ ${CI:-} == true ]]; then
+    printf 'FAILED - %s\n0 passed, 1 failed\n' "$missing"
+    exit 1
+  fi
+  printf 'skipped - %s\n0 passed, 0 failed\n' "$missing"
+  exit 0
 fi
 
 # Whether `folder` was filled from what these files say now; `mark` notes that it was.

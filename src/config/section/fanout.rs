@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::check::Check;
+use crate::fanout::MAX_SHARDS;
 
 /// The section as written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,7 +14,7 @@ use crate::config::check::Check;
 pub(in crate::config) struct Raw {
     /// Threads that write to subscribers. Without it: one per core. Needs a restart.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 256))]
+    #[schemars(range(min = 1, max = 64))]
     shards: Option<u16>,
 }
 
@@ -26,14 +27,21 @@ pub enum Shards {
     Exactly(NonZeroUsize),
 }
 
+/// A machine with more cores still has no more shards than the interest map has bits.
+const MOST: NonZeroUsize = NonZeroUsize::new(MAX_SHARDS).unwrap();
+
+// The schema's bound, which must be a literal.
+const _: () = assert!(MAX_SHARDS == 64);
+
 impl Shards {
-    /// The number, at least 1.
+    /// The number, at least 1 and at most [`MAX_SHARDS`].
     #[must_use]
     pub fn count(self) -> NonZeroUsize {
-        match self {
+        let count = match self {
             Self::Exactly(count) => count,
             Self::PerCore => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-        }
+        };
+        count.min(MOST)
     }
 }
 
