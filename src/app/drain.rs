@@ -92,8 +92,8 @@ impl Shutdown {
 
         self.enter(Phase::Ending);
         let clean = timeout_at(deadline, self.nothing_left()).await.is_ok();
-        self.log.close().await;
-        if clean {
+        let closed = timeout_at(deadline, self.log.close()).await.is_ok();
+        if clean && closed {
             tracing::info!(elapsed = ?begun.elapsed(), "drained");
         } else {
             let (streams, proxied) = (self.fanout.connections(), self.proxied.count());
@@ -106,7 +106,7 @@ impl Shutdown {
     }
 
     async fn nothing_left(&self) {
-        while self.fanout.connections() > 0 {
+        while !self.fanout.is_drained() {
             sleep(LOOK).await;
         }
         self.proxied.none().await;

@@ -112,7 +112,7 @@ impl Application {
         let snapshots = Snapshots::new(loaded.config.clone());
         let config = &loaded.config;
         let log = open_log(config, &snapshots);
-        let budget = Budget::share(open_files, config.fanout.max_connections);
+        let budget = Budget::share(open_files, usize::MAX);
         let fanout = Fanout::start(
             Arc::clone(&log.shared),
             snapshots.view(|config| &config.fanout),

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::command::{Command, Fetched};
 use super::interest::Listeners;
 use super::panic::{EndOnPanic, end_process};
-use super::ring::{RING_ENTRIES, RingWriter};
+use super::ring::RingWriter;
 use super::shard::{Handle, Progress};
 use super::shared::{FetchRequest, Shared};
 use crate::event::{Cursor, LoggedEvent};
@@ -104,8 +104,8 @@ impl Feeder {
     /// events, or is admitted by a shard that is awake and looks at the ring.
     fn wake(&self, listeners: Listeners) {
         for (index, shard) in self.shards.iter().enumerate() {
-            let behind = self.head.saturating_sub(shard.progress().pulled.load(Ordering::Relaxed));
-            if listeners.contains(index) || behind > RING_ENTRIES as u64 / 4 {
+            let pulled = shard.progress().pulled.load(Ordering::Relaxed);
+            if listeners.contains(index) || self.writer.will_overtake(pulled) {
                 shard.wake();
             }
         }
@@ -131,7 +131,8 @@ impl Pump {
                     Err(TryLockError::WouldBlock) => return,
                     Err(TryLockError::Poisoned(_)) => end_process("the feeder"),
                 };
-                self.take(&mut feeder);
+                let Some(feeder) = feeder.as_mut() else { return };
+                self.take(feeder);
             }
             // Word that was left between the last look and the unlocking.
             if !self.word.load(Ordering::SeqCst) {
@@ -142,17 +143,21 @@ impl Pump {
 
     /// As [`Pump::pump`], but waits for whoever is at it, so that one who never comes back is noticed.
     fn pump_waiting(&self) -> Follows {
-        match self.feeder.lock() {
+        let follows = match self.feeder.lock() {
             Ok(mut feeder) => {
                 self.word.store(true, Ordering::SeqCst);
-                self.take(&mut feeder)
+                feeder.as_mut().map_or(Follows::Later, |feeder| self.take(feeder))
             }
             Err(_) => end_process("the feeder"),
+        };
+        // Word that was left between the last look and the unlocking.
+        if self.word.load(Ordering::SeqCst) {
+            self.pump();
         }
+        follows
     }
 
-    fn take(&self, feeder: &mut Option<Feeder>) -> Follows {
-        let Some(feeder) = feeder else { return Follows::Later };
+    fn take(&self, feeder: &mut Feeder) -> Follows {
         let mut follows = Follows::More;
         while self.word.swap(false, Ordering::SeqCst) {
             follows = feeder.take_ready();
@@ -175,12 +180,12 @@ pub(super) struct FeederThread {
 impl FeederThread {
     /// Runs until the log is closed.
     pub(super) async fn run(self) {
-        let tail = open(&*self.log, self.base).await;
-        let Self { log, writer, shared, shards, progress, pump, .. } = self;
+        let Self { log, writer, base, shared, shards, progress, pump } = self;
         let turned = {
             let shared = Arc::clone(&shared);
             move || progress.turned.store(shared.started.elapsed().as_millis() as u64, Ordering::Relaxed)
         };
+        let tail = open(&*log, base, &turned).await;
         let mut feeder = Feeder { tail, writer, shared, shards, head: 0 };
         if log.feed() == Feed::WithAppend {
             match pump.feeder.lock() {
@@ -205,8 +210,9 @@ impl FeederThread {
     }
 }
 
-async fn open(log: &dyn Log, base: Cursor) -> Box<dyn Tail> {
+async fn open(log: &dyn Log, base: Cursor, turned: &(impl Fn() + Sync)) -> Box<dyn Tail> {
     loop {
+        turned();
         match log.tail(base).await {
             Ok(tail) => return tail,
             Err(error) => {

@@ -108,6 +108,7 @@ impl Fanout {
             settings,
             metrics,
             streams: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
+            lingering: AtomicUsize::new(0),
             fetcher,
         });
         let mut handles = Vec::with_capacity(shards);
@@ -182,6 +183,12 @@ impl Fanout {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.total()
+    }
+
+    /// Whether every stream is over, and its socket closed.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.connections() == 0 && self.shared.lingering.load(Ordering::Relaxed) == 0
     }
 
     /// Refuses new streams from now on.

@@ -64,8 +64,11 @@ impl Entry {
 
     fn weight(&self) -> usize {
         match &self.what {
-            // The data twice: once as it came, once framed.
-            What::Event(logged, _) => 2 * logged.event.weight(),
+            // The data twice: once as it came, once framed, where each of its lines is a field.
+            What::Event(logged, _) => {
+                let lines = memchr::memchr2_iter(b'\n', b'\r', &logged.event.data).count();
+                2 * logged.event.weight() + lines * "data: ".len()
+            }
             What::Reset => 0,
         }
     }
@@ -189,6 +192,15 @@ impl RingWriter {
         self.ring.head.store(number + 1, Ordering::Release);
     }
 
+    /// Whether a shard that has pulled up to `pulled` would soon be overtaken: the ring is at least half full, by entries
+    /// or by bytes, and the shard is in its older half.
+    #[must_use]
+    pub fn will_overtake(&self, pulled: u64) -> bool {
+        let (oldest, head) = (self.ring.oldest(), self.ring.head());
+        let full = 2 * self.weights.len() > self.ring.slots.len() || 2 * self.bytes > self.budget;
+        full && pulled < oldest + (head - oldest) / 2
+    }
+
     fn put(&mut self, entry: Entry) {
         let number = entry.number;
         let weight = entry.weight();
@@ -250,6 +262,20 @@ mod tests {
         writer.publish(&[logged(16, 1 << 20)], Instant::now());
         assert_eq!((ring.oldest(), ring.head()), (5, 6));
         assert!(ring.get(5).is_some());
+    }
+
+    #[test]
+    fn who_sleeps_is_woken_before_it_is_overtaken() {
+        let (mut writer, _ring) = ring(8, 16 << 10);
+        for i in 0..4 {
+            writer.publish(&[logged(11 + i, 1)], Instant::now());
+            assert!(!writer.will_overtake(0), "{i}");
+        }
+        writer.publish(&[logged(15, 1)], Instant::now());
+        assert!(writer.will_overtake(0) && !writer.will_overtake(3));
+        let (mut writer, _ring) = ring(8, 16 << 10);
+        writer.publish(&[logged(11, 1), logged(12, 6000)], Instant::now());
+        assert!(writer.will_overtake(0), "by bytes");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The fan-out's part of the configuration. All of it is replaced by a reload, for new and for open streams.
+/// The fan-out's part of the configuration. All of it is replaced by a reload, for new and for open streams; an open stream
+/// keeps the age limit that it was opened with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How often every stream gets a sign of life.

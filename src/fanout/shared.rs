@@ -24,6 +24,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Streams of each shard, those on their way to it included.
     pub(super) streams: Box<[AtomicUsize]>,
+    /// Sockets of streams that are over, until they are closed.
+    pub(super) lingering: AtomicUsize,
     /// To the fetcher. At most one request for each connection is under way, so it needs no bound of its own.
     pub(super) fetcher: UnboundedSender<FetchRequest>,
 }

@@ -2,11 +2,13 @@
 
 use std::io::Read as _;
 use std::net::Shutdown;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Shard;
 use super::conn::{Ending, Place};
 use super::group::Key;
+use super::replay::Ready;
 use super::timers::farewell;
 use crate::fanout::Closed;
 use crate::fanout::reader::Reader;
@@ -14,8 +16,9 @@ use crate::fanout::reader::Reader;
 /// How long a connection whose write side is shut may take to close its own, before it is closed anyway.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Bytes that are drained at once from a connection that is being closed.
-const DRAIN_BYTES: usize = 16 << 10;
+/// Bytes that are read at once, and how often in one turn, from a connection that is being closed.
+const DISCARD_BYTES: usize = 16 << 10;
+const DISCARDS: usize = 4;
 
 impl Shard {
     /// Ends a stream cleanly: whatever frame is under way is finished, then come a fresh `retry:` and the body's end, and
@@ -55,18 +58,23 @@ impl Shard {
         self.set_place(key, Place::Shut);
         self.gone(key, reason);
         let conn = self.conn_ref(key);
+        self.shared.lingering.fetch_add(1, Ordering::Relaxed);
         self.timers.push_shut(self.now + LINGER, conn);
-        self.drain_shut(key);
+        self.discard(key);
     }
 
     /// Reads and drops what a peer still sends on a connection whose write side is shut; closes it at its end.
-    pub(super) fn drain_shut(&mut self, key: Key) {
-        let mut buffer = [0; DRAIN_BYTES];
-        match (&self.conns[key as usize].socket).read(&mut buffer) {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Ok(1..) => self.drain_shut(key),
-            Ok(0) | Err(_) => self.forget(key),
+    pub(super) fn discard(&mut self, key: Key) {
+        let mut buffer = [0; DISCARD_BYTES];
+        for _ in 0..DISCARDS {
+            match (&self.conns[key as usize].socket).read(&mut buffer) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return self.forget(key),
+            }
         }
+        // More is there, and no event will tell of it; others have their turn first. The linger's end stops a flood.
+        self.queue(key, Ready::Writable);
     }
 
     /// Closes a connection at once.
@@ -74,6 +82,7 @@ impl Shard {
         self.leave_members(key);
         self.set_place(key, Place::Shut);
         self.gone(key, reason);
+        self.shared.lingering.fetch_add(1, Ordering::Relaxed);
         self.forget(key);
     }
 
@@ -88,6 +97,7 @@ impl Shard {
     /// Drops the socket of a stream that is over.
     pub(super) fn forget(&mut self, key: Key) {
         let conn = self.conns.remove(key as usize);
+        self.shared.lingering.fetch_sub(1, Ordering::Relaxed);
         if let Some(moved) = self.timers.wheel.remove(conn.beat) {
             self.conns[moved as usize].beat = conn.beat;
         }

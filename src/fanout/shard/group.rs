@@ -129,17 +129,16 @@ impl Group {
     /// Where a member stands: it has the job's batch, or none of it.
     pub fn position(&self, index: usize, at: Position) -> Position {
         match &self.job {
-            Some(job) if index < job.end => {
-                if index < job.next {
-                    job.batch.last().unwrap_or(job.start)
-                } else {
-                    job.start
-                }
-            }
-            Some(_) => at,
-            None if self.pending.is_empty() => at,
-            None => self.pending_from,
+            Some(job) if index < job.next.min(job.end) => job.batch.last().unwrap_or(job.start),
+            Some(job) if index < job.end => job.start,
+            _ if self.pending.is_empty() => at,
+            _ => self.pending_from,
         }
+    }
+
+    /// Where a connection that waits to join stands.
+    pub fn joiner_position(&self, key: Key) -> Option<Position> {
+        self.joiners.iter().find(|&&(waiting, _)| waiting == key).map(|&(_, at)| at)
     }
 
     /// Makes a job of what is pending, if there is none. Returns the pending bytes it took, and the joiners that stand
@@ -293,6 +292,26 @@ mod tests {
         let batch = &group.job().unwrap().batch;
         assert_eq!(&batch.bytes()[batch.offset_after(Position::of(2))..], b"3;");
         assert_eq!(written(&mut group), [1, 2]);
+    }
+
+    /// What is pending has been written to nobody, whoever is asked and whatever job runs.
+    #[test]
+    fn nobody_stands_behind_what_is_pending() {
+        let mut group = group();
+        group.join(1, Position::of(0));
+        put(&mut group, 1);
+        group.start_job(&Pins::default()).unwrap();
+        assert_eq!(group.join(2, Position::of(1)), Some(1));
+        assert_eq!(group.position(1, Position::of(1)), Position::of(1));
+        put(&mut group, 2);
+        assert_eq!(group.position(1, Position::of(2)), Position::of(1), "a member behind the job");
+        assert_eq!(group.join(3, Position::of(2)), None);
+        put(&mut group, 3);
+        assert_eq!(group.joiner_position(3), Some(Position::of(2)));
+        assert_eq!(written(&mut group), [1]);
+        assert_eq!(group.position(0, Position::of(3)), Position::of(1), "written, and 2 and 3 are pending");
+        group.finish_job(|_, _| ());
+        assert_eq!(group.position(0, Position::of(3)), Position::of(1), "no job, and 2 and 3 are pending");
     }
 
     #[test]

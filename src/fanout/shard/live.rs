@@ -256,7 +256,7 @@ impl Shard {
     fn finish_job(&mut self, key: u32) {
         let (conns, group) = (&mut self.conns, &mut self.groups[key as usize].1);
         if let Some(job) = group.job() {
-            let seconds = self.now.saturating_duration_since(job.published).as_secs_f64();
+            let seconds = job.published.elapsed().as_secs_f64();
             self.shared.metrics.delivery_seconds.observe(seconds);
         }
         let waiting = group.finish_job(|key, index| conns[key as usize].place = Place::Member(index as u32));
@@ -302,9 +302,10 @@ impl Shard {
             Cut::Inside(rest, position) => (Some(Box::new(rest)), position),
         };
         self.shared.metrics.deliveries.inc_by(batch.events_between(start, position));
+        let pins = rest.is_some();
         self.conns[key as usize].rest = rest;
         self.move_to(key, position);
-        if self.pins.bytes() > PINNED_BYTES {
+        if pins && self.pins.bytes() > PINNED_BYTES {
             self.close(key, Closed::Pinned);
         }
     }

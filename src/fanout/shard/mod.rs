@@ -275,7 +275,7 @@ impl Shard {
             let key = event.token().0 as Key;
             let Some(conn) = self.conns.get(key as usize) else { continue };
             if matches!(conn.place, Place::Shut) {
-                self.drain_shut(key);
+                self.discard(key);
             } else if event.is_error() || event.is_read_closed() || event.is_write_closed() {
                 self.close(key, super::Closed::Client);
             } else if event.is_writable() {
@@ -315,7 +315,7 @@ impl Shard {
         }
         self.set_age(key);
         self.open(key, &head);
-        if self.timers.is_draining() {
+        if self.timers.is_draining() && self.conns.contains(key as usize) {
             self.end(key, super::Closed::Drain);
         }
     }

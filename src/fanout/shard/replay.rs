@@ -242,13 +242,15 @@ impl Shard {
             let Some(found) = self.find(conn) else { continue };
             found.queued = Queued::No;
             match ready {
+                Ready::Writable if matches!(found.place, Place::Shut) => self.discard(conn.key),
                 Ready::Writable => {
                     if self.flush(conn.key) {
                         self.advance(conn.key);
                     }
                 }
                 Ready::Page(page) => {
-                    if self.stop_fetching(conn) {
+                    // Flushed here, too: the event that the socket takes more may have come while this was queued.
+                    if self.stop_fetching(conn) && self.flush(conn.key) {
                         self.take_page(conn.key, &page);
                     }
                 }
@@ -284,10 +286,6 @@ impl Shard {
 
     /// Writes a page to one of those who waited for it.
     fn take_page(&mut self, key: Key, page: &Page) {
-        if self.conns[key as usize].rest.is_some() {
-            // The socket filled up meanwhile; when it is writable the page is asked for again.
-            return;
-        }
         let prefix = self.prefix(key, page.fetched.coverage).bytes;
         let Place::Behind(reader) = &self.conns[key as usize].place else { return };
         let at = reader.position;

@@ -9,12 +9,16 @@ use super::conn::{ConnRef, Place};
 use super::group::Key;
 use super::live::{Sent, send};
 use super::wheel::Wheel;
+use crate::event::Position;
 use crate::fanout::Closed;
 use crate::fanout::reader::Reader;
 use crate::sse::{self, Framed, Framing};
 
 /// How often a draining shard ends its next streams.
 const DRAIN_STEP: Duration = Duration::from_millis(5);
+
+/// Ages that may be kept of connections that are gone, whatever their number.
+const AGES_KEPT: usize = 64;
 
 /// The timers of one shard.
 pub(super) struct Timers {
@@ -70,6 +74,12 @@ impl Shard {
         let age = age.mul_f64(0.8 + 0.4 * fastrand::f64());
         let generation = self.conns[key as usize].generation;
         self.timers.ages.push(Reverse((self.now + age, key, generation)));
+        if self.timers.ages.len() > 2 * self.conns.len() + AGES_KEPT {
+            // Most are of connections that have gone long before their time.
+            let mut ages = std::mem::take(&mut self.timers.ages);
+            ages.retain(|&Reverse((_, key, generation))| self.find(ConnRef { key, generation }).is_some());
+            self.timers.ages = ages;
+        }
     }
 
     /// Does what is due.
@@ -105,9 +115,8 @@ impl Shard {
     /// everyone else a comment. Who is behind gets nothing: its socket is full, or its next events are on their way.
     fn beat(&mut self, key: Key, beat: &Beat) {
         let conn = &self.conns[key as usize];
-        let (index, group) = match conn.place {
-            Place::Member(index) => (Some(index as usize), &self.groups[conn.group as usize].1),
-            Place::Joiner => (None, &self.groups[conn.group as usize].1),
+        let group = match conn.place {
+            Place::Member(_) | Place::Joiner => &self.groups[conn.group as usize].1,
             Place::Behind(_) | Place::Fetching(_) | Place::Shut => return,
         };
         let news = group.is_idle() && conn.told.max(group.told) < self.at.position.sequence;
@@ -121,8 +130,7 @@ impl Shard {
                 }
             }
             Ok(sent) => {
-                let at = self.at.position;
-                let position = index.map_or(at, |index| group.position(index, at));
+                let position = self.live_position(key);
                 self.fall_behind(key, Reader::lagging(position));
                 if sent > 0 {
                     // What has begun must be finished; a beat that has not begun is left out.
@@ -131,6 +139,18 @@ impl Shard {
                 }
             }
             Err(_) => self.close(key, Closed::Error),
+        }
+    }
+
+    /// Where a member or joiner stands: everything up to there, and nothing after it, has been written to it.
+    fn live_position(&self, key: Key) -> Position {
+        let conn = &self.conns[key as usize];
+        let (group, at) = (&self.groups[conn.group as usize].1, self.at.position);
+        match conn.place {
+            Place::Member(index) => group.position(index as usize, at),
+            Place::Joiner => group.joiner_position(key).unwrap_or(at),
+            Place::Behind(ref reader) | Place::Fetching(ref reader) => reader.position,
+            Place::Shut => at,
         }
     }
 
