@@ -158,10 +158,12 @@ async fn an_interrupt_drains_too() {
 
 #[tokio::test]
 async fn idle_connections_do_not_hold_a_drain_up() {
-    let gateway = Gateway::start("").await;
+    // Shorter than any time-out of an idle connection.
+    let gateway = Gateway::start("drain: { window: 1s, timeout: 5s }").await;
     let _sender = Sender::open(&gateway).await;
     let mut kept = Vec::new();
     for address in [&gateway.edge, &gateway.ingress, &gateway.admin] {
+        kept.push(Connection::open(address).await);
         let mut connection = Connection::open(address).await;
         connection.send("GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n").await;
         connection.answer().await.assert_problem(404);
