@@ -229,6 +229,11 @@ impl Acceptor {
     }
 }
 
+/// How long a drain waits for the first bytes of a new connection, whether it comes before or during the drain: they may
+/// be on their way, and who sent them is to hear that it is too late rather than nothing. One that has had an answer gets
+/// no such time: it may try again safely (RFC 9112 §9.3.1).
+const FIRST_BYTES: Duration = Duration::from_secs(1);
+
 /// Serves one connection, request by request.
 async fn serve<A: HttpServerApp + Send + Sync + 'static>(
     conn: Conn,
@@ -238,11 +243,14 @@ async fn serve<A: HttpServerApp + Send + Sync + 'static>(
     shutdown: ShutdownWatch,
 ) {
     let mut conn = Box::new(conn);
+    let mut grace = FIRST_BYTES;
     loop {
-        // A connection that comes during a drain is to hear so, and its first bytes may still be on their way.
-        let end = if lifecycle.phase() < Phase::Draining { Phase::Draining } else { Phase::Ending };
-        match conn.next_request(&limits, lifecycle.reached(end)).await {
-            Ok(true) => {}
+        let end = async {
+            lifecycle.reached(Phase::Draining).await;
+            tokio::time::sleep(grace).await;
+        };
+        match conn.next_request(&limits, end).await {
+            Ok(true) => grace = Duration::ZERO,
             Ok(false) => return,
             Err(refusal) => {
                 tracing::debug!(peer = ?conn.peer(), %refusal, "refused");
