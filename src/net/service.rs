@@ -65,8 +65,9 @@ pub struct Settings {
 /// Accepts on a [`Listener`] and lets `app` answer.
 ///
 /// Stops accepting when pingora says so; connections that are open then have pingora's grace. From [`Phase::Draining`]
-/// on connections end after their answer, idle ones at once; at [`Phase::Ending`] those end whose application said so
-/// ([`Control::end_with_drain`]). An application finds the [`Control`] in the session's connection context.
+/// on connections end after their answer, idle ones at once and new ones that say nothing after a second; at
+/// [`Phase::Ending`] those end whose application said so ([`Control::end_with_drain`]). An application finds the
+/// [`Control`] in the session's connection context.
 pub struct Service<A> {
     settings: Settings,
     listener: Listener,
