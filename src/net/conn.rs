@@ -192,9 +192,9 @@ impl Conn {
             (self.unread, self.unsent, self.timer) = (BytesMut::new(), BytesMut::new(), None);
             tokio::select! {
                 biased;
-                ready = timeout(limits.idle, self.io.readable()) => match ready {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) | Err(_) => return Ok(false),
+                read = timeout(limits.idle, self.first_bytes()) => match read {
+                    Ok(Ok(1..)) => {}
+                    Ok(Ok(0) | Err(_)) | Err(_) => return Ok(false),
                 },
                 () = stop => return Ok(false),
             }
@@ -204,6 +204,19 @@ impl Conn {
             Ok(whole) => whole,
             Err(_) if self.unread.is_empty() => Ok(false),
             Err(_) => Err(Refusal::Slow),
+        }
+    }
+
+    /// Waits until something has come. Readiness alone says little: the runtime takes every accepted connection for
+    /// readable until a read has shown otherwise.
+    async fn first_bytes(&mut self) -> io::Result<usize> {
+        loop {
+            self.io.readable().await?;
+            self.unread.reserve(HEAD_READ);
+            match self.io.try_read(&mut self.unread) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.unread = BytesMut::new(),
+                read => return read,
+            }
         }
     }
 

@@ -65,8 +65,9 @@ pub struct Settings {
 /// Accepts on a [`Listener`] and lets `app` answer.
 ///
 /// Stops accepting when pingora says so; connections that are open then have pingora's grace. From [`Phase::Draining`]
-/// on connections end after their answer, idle ones at once; at [`Phase::Ending`] those end whose application said so
-/// ([`Control::end_with_drain`]). An application finds the [`Control`] in the session's connection context.
+/// on connections end after their answer, idle ones at once and new ones that say nothing after a second; at
+/// [`Phase::Ending`] those end whose application said so ([`Control::end_with_drain`]). An application finds the
+/// [`Control`] in the session's connection context.
 pub struct Service<A> {
     settings: Settings,
     listener: Listener,
@@ -229,6 +230,11 @@ impl Acceptor {
     }
 }
 
+/// How long a drain waits for the first bytes of a new connection, whether it comes before or during the drain: they may
+/// be on their way, and who sent them is to hear that it is too late rather than nothing. One that has had an answer gets
+/// no such time: it may try again safely (RFC 9112 §9.3.1).
+const FIRST_BYTES: Duration = Duration::from_secs(1);
+
 /// Serves one connection, request by request.
 async fn serve<A: HttpServerApp + Send + Sync + 'static>(
     conn: Conn,
@@ -238,11 +244,14 @@ async fn serve<A: HttpServerApp + Send + Sync + 'static>(
     shutdown: ShutdownWatch,
 ) {
     let mut conn = Box::new(conn);
+    let mut grace = FIRST_BYTES;
     loop {
-        // A connection that comes during a drain is to hear so, and its first bytes may still be on their way.
-        let end = if lifecycle.phase() < Phase::Draining { Phase::Draining } else { Phase::Ending };
-        match conn.next_request(&limits, lifecycle.reached(end)).await {
-            Ok(true) => {}
+        let end = async {
+            lifecycle.reached(Phase::Draining).await;
+            tokio::time::sleep(grace).await;
+        };
+        match conn.next_request(&limits, end).await {
+            Ok(true) => grace = Duration::ZERO,
             Ok(false) => return,
             Err(refusal) => {
                 tracing::debug!(peer = ?conn.peer(), %refusal, "refused");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::io::AsyncWriteExt as _;
@@ -91,9 +92,10 @@ async fn while_the_delay_lasts_all_is_served() {
 }
 
 /// Opens `count` streams, tells the server to end, and sees each of them end.
-async fn drain_of(count: usize, window: &str) {
+async fn drain_of(count: usize, window: Duration) {
     raise_open_files();
-    let gateway = Arc::new(Gateway::start(&format!("drain: {{ window: {window}, timeout: 55s }}")).await);
+    let yaml = format!("drain: {{ window: {}s, timeout: 55s }}", window.as_secs());
+    let gateway = Arc::new(Gateway::start(&yaml).await);
     let mut sender = Sender::open(&gateway).await;
     let before = sender.publish("orders", "0").await;
     let mut streams = Vec::new();
@@ -121,12 +123,17 @@ async fn drain_of(count: usize, window: &str) {
         })
         .collect();
     gateway.wait_for_metric("sidestream_deliveries_total", |all| all >= count as f64).await;
+    let told = Instant::now();
     gateway.terminate();
     let mut at = Vec::new();
     for end in ends {
         at.push(end.await.unwrap());
     }
-    assert_eq!(gateway.exit().await.status.code(), Some(0));
+    let exit = gateway.exit().await;
+    assert_eq!(exit.status.code(), Some(0));
+    assert!(exit.stderr.contains("\"drained\""), "not by the time-out: {}", exit.stderr);
+    let longest = *at.iter().max().unwrap() - told;
+    assert!(longest >= window, "the last end with the window, not after {longest:?}");
     // Evenly: a busy machine may bunch some of them, but not most.
     let (first, last) = (*at.iter().min().unwrap(), *at.iter().max().unwrap());
     let mut tenths = [0; 10];
@@ -139,12 +146,12 @@ async fn drain_of(count: usize, window: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_streams_end_cleanly_one_after_the_other() {
-    drain_of(2000, "3s").await;
+    drain_of(2000, Duration::from_secs(3)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_streams_end_cleanly_one_after_the_other() {
-    drain_of(10_000, "8s").await;
+    drain_of(10_000, Duration::from_secs(8)).await;
 }
 
 #[tokio::test]
@@ -158,10 +165,12 @@ async fn an_interrupt_drains_too() {
 
 #[tokio::test]
 async fn idle_connections_do_not_hold_a_drain_up() {
-    let gateway = Gateway::start("").await;
+    // Shorter than any time-out of an idle connection.
+    let gateway = Gateway::start("drain: { window: 1s, timeout: 5s }").await;
     let _sender = Sender::open(&gateway).await;
     let mut kept = Vec::new();
     for address in [&gateway.edge, &gateway.ingress, &gateway.admin] {
+        kept.push(Connection::open(address).await);
         let mut connection = Connection::open(address).await;
         connection.send("GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n").await;
         connection.answer().await.assert_problem(404);
@@ -222,6 +231,58 @@ async fn a_stream_of_the_apps_ends_with_the_window() {
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     gateway.terminate();
     let _ = held.rest().await;
+    assert_eq!(gateway.exit().await.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_websocket_ends_with_the_window() {
+    let mut app = App::start().await;
+    let gateway =
+        Gateway::start(&format!("edge: {{ upstream: \"{}\" }}\ndrain: {{ window: 1s }}", app.url)).await;
+    let mut held = Connection::open(&gateway.edge).await;
+    let upgrade = "GET /socket HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    held.send(upgrade).await;
+    let (_, mut socket) = app.request().await;
+    let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let head = held.head().await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    gateway.terminate();
+    let _ = held.rest().await;
+    let exit = gateway.exit().await;
+    assert_eq!(exit.status.code(), Some(0));
+    assert!(exit.stderr.contains("\"drained\""), "{}", exit.stderr);
+}
+
+/// Publishes one after the other, through the signal and until refused, each on a connection of its own.
+#[tokio::test]
+async fn who_publishes_while_a_drain_begins_always_gets_an_answer() {
+    let mut app = App::start().await;
+    let yaml = format!("edge: {{ upstream: \"{}\" }}\ndrain: {{ delay: 1s }}", app.url);
+    let gateway = Gateway::start(&yaml).await;
+    let mut held = Connection::open(&gateway.edge).await;
+    held.send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    let (_, mut in_flight) = app.request().await;
+    let mut stream = Subscriber::open(&gateway, "orders").await;
+    let mut accepted = Vec::new();
+    gateway.terminate();
+    let refused = loop {
+        let answer = post(&gateway.ingress, "/webhooks/orders", &accepted.len().to_string()).await;
+        if answer.status != 202 {
+            break answer;
+        }
+        accepted.push(answer.json()["cursor"].as_str().unwrap().to_owned());
+    };
+    refused.assert_problem(503);
+    assert!(refused.field("Retry-After").is_some(), "{refused:?}");
+    // The stream may have ended before the last of them, but tells no other, and none out of order.
+    let told = stream.farewell().await;
+    assert!(!told.is_empty() && told.len() <= accepted.len(), "{} of {}", told.len(), accepted.len());
+    for (n, (block, cursor)) in told.iter().zip(&accepted).enumerate() {
+        assert_eq!((block.id(), block.data()), (&**cursor, &*n.to_string()));
+    }
+    answer_as_app(&mut in_flight, "done").await;
+    assert_eq!(held.answer().await.text(), "done");
     assert_eq!(gateway.exit().await.status.code(), Some(0));
 }
 

@@ -15,13 +15,15 @@ pub struct Wheel {
     filling: u32,
     /// The slot that beats next.
     beating: u32,
+    /// When the last slot was due. The next is due a step later, by the interval of then: a reload may change it.
+    last: Instant,
     due: Instant,
 }
 
 impl Wheel {
     /// An empty wheel that begins to turn at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { slots: vec![Vec::new(); SLOTS as usize], filling: 0, beating: 0, due: now }
+        Self { slots: vec![Vec::new(); SLOTS as usize], filling: 0, beating: 0, last: now, due: now }
     }
 
     /// Adds a connection. Returns its slot and index, to be kept for [`Wheel::remove`].
@@ -42,17 +44,23 @@ impl Wheel {
 
     /// The connections that beat at `now`, if a slot is due. Late ticks are not made up for all at once.
     pub fn tick(&mut self, now: Instant, interval: Duration) -> Option<Vec<Key>> {
+        let step = interval / SLOTS;
+        self.due = self.last + step;
         if now < self.due {
             return None;
         }
-        let step = interval / SLOTS;
+        self.last = self.due;
         self.due = (self.due + step).max(now);
+        if self.due == now {
+            // So late that the next is due as well: it is, at once, but those before it are not.
+            self.last = now.checked_sub(step).unwrap_or(now);
+        }
         let keys = self.slots[self.beating as usize].clone();
         self.beating = (self.beating + 1) % SLOTS;
         Some(keys)
     }
 
-    /// When the next slot is due.
+    /// When the next slot is due, by the interval of the last [`Wheel::tick`].
     pub fn due(&self) -> Instant {
         self.due
     }
@@ -72,7 +80,7 @@ mod tests {
         let interval = Duration::from_secs(15);
         let mut beats = vec![0; 1000];
         let mut largest = 0;
-        for tick in 0..SLOTS {
+        for tick in 1..=SLOTS {
             let keys = wheel.tick(start + interval / SLOTS * tick, interval).unwrap();
             largest = largest.max(keys.len());
             for key in keys {
@@ -81,6 +89,30 @@ mod tests {
         }
         assert!(beats.iter().all(|&n| n == 1) && largest <= 16);
         assert!(wheel.tick(start + interval / SLOTS, interval).is_none());
+    }
+
+    #[test]
+    fn a_shorter_interval_holds_at_once() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        let (long, short) = (Duration::from_hours(1), Duration::from_millis(640));
+        assert!(wheel.tick(start, long).is_none());
+        assert_eq!(wheel.due(), start + long / SLOTS);
+        let late = start + short / SLOTS;
+        assert!(wheel.tick(late, short).is_some(), "the old interval's next tick is not waited for");
+        assert_eq!(wheel.due(), late + short / SLOTS);
+        assert!(wheel.tick(late + short / SLOTS, long).is_none(), "nor does a longer one wait for the old");
+    }
+
+    #[test]
+    fn what_is_very_late_is_not_made_up_for() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        let step = Duration::from_millis(10);
+        let late = start + step * 1000;
+        let ticks = (0..10).filter(|_| wheel.tick(late, step * SLOTS).is_some()).count();
+        assert!(ticks <= 2, "{ticks}");
+        assert!(wheel.tick(late + step, step * SLOTS).is_some());
     }
 
     #[test]

@@ -13,6 +13,9 @@ use super::{Gateway, within};
 /// Bytes read at once, unless a test wants less.
 const READ: usize = 64 << 10;
 
+/// Bytes of a segment to a subscriber with a small receive buffer.
+const SEGMENT: u32 = 536;
+
 /// A request for a stream.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -85,6 +88,9 @@ impl Request {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes).unwrap();
+            // Loopback's segments are 64 KiB. Where the window is smaller than one, each step waits for a timer of
+            // TCP's (RFC 9293 §3.8.6.1, 200 ms and growing): segments of a network's size fit the window.
+            socket2::SockRef::from(&socket).set_tcp_mss(SEGMENT).unwrap();
         }
         if let Some(from) = self.from {
             socket.bind((from, 0).into()).unwrap();
