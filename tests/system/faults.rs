@@ -1,6 +1,8 @@
 //! Requests that are late, too large, cut off or wrong. Each is answered, publishes nothing, and harms nobody else.
 
-use crate::support::{Answer, Connection, Gateway, Request, Sender, Subscriber};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::support::{Answer, Connection, Gateway, Request, Sender, Subscriber, within};
 
 /// Sends to the ingress and reads an answer; then the connection must end without a reset.
 async fn refused(gateway: &Gateway, bytes: &[u8]) -> Answer {
@@ -198,4 +200,32 @@ async fn a_crowd_that_says_nothing_holds_up_nobody_else() {
     drop(crowd);
     crate::support::until("the crowd is gone", async || (gateway.open_files() <= files - 150).then_some(()))
         .await;
+}
+
+/// A stream has ended, but its subscriber keeps sending on the same connection: neither the server nor the other streams
+/// of its shard may suffer, and a flood is cut in the end.
+#[tokio::test]
+async fn a_subscriber_that_floods_a_stream_that_ends_harms_nobody() {
+    let gateway = Gateway::start("edge: { max_connection_age: 1s }\nfanout: { shards: 1 }").await;
+    let mut flooding = Request::topic("orders").connect(&gateway.edge).await;
+    flooding.head().await.unwrap();
+    let (mut stream, _) = flooding.into_parts();
+    // Ends with an error when the server has cut it.
+    let flood = tokio::spawn(async move {
+        let block = vec![b'x'; 256 << 10];
+        let mut sent = 0usize;
+        while let Ok(()) = stream.write_all(&block).await {
+            sent += block.len();
+        }
+        sent
+    });
+    gateway.wait_for_metric("sidestream_connections_closed_total{reason=\"age\"}", |n| n >= 1.0).await;
+    let mut sender = Sender::open(&gateway).await;
+    let mut other = Subscriber::open(&gateway, "orders").await;
+    let accepted = sender.publish("orders", "meanwhile").await;
+    assert_eq!(other.event().await.id(), accepted.cursor);
+    within("the flood is cut", flood).await.unwrap();
+    gateway.connections(0).await;
+    gateway.terminate();
+    assert_eq!(gateway.exit().await.status.code(), Some(0));
 }
