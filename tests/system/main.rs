@@ -4,6 +4,11 @@
 //! Each test shows what is answered, and that nothing was lost, published or left behind. Nothing here sleeps: whoever
 //! waits, waits for a state, and a bound ends a wait that would never end. Nothing is asserted about speed.
 
+#![allow(clippy::float_cmp, reason = "metrics here are counts, which a float holds exactly")]
+#![allow(clippy::needless_pass_by_value, reason = "what is given up is not to be used again")]
+#![allow(clippy::doc_markdown, reason = "names of Kubernetes and of the web are words here")]
+#![allow(clippy::cast_sign_loss, reason = "shares of a time that has passed are not negative")]
+
 mod descriptors;
 mod drain;
 mod faults;
