@@ -179,7 +179,9 @@ async fn bytes_that_are_no_text_are_told_too() {
 #[tokio::test]
 async fn what_http_forbids_in_a_header_is_refused() {
     let gateway = Gateway::start("").await;
-    for (value, status) in [(&b"a\0b"[..], 400), (b"a\rb", 400), (b"a\nb", 400), (&[b'x'; 200 << 10], 431)] {
+    for (value, status) in
+        [(&b"a\0b"[..], 400), (b"a\rb", 400), (b"a\nb", 400), (&vec![b'x'; 200 << 10], 431)]
+    {
         let mut connection = Connection::open(&gateway.edge).await;
         connection.send_what_is_taken(Request::topic("orders").after(value).bytes()).await;
         let answer = connection.answer().await;

@@ -10,7 +10,7 @@ const SUBSCRIBERS: usize = 200;
 
 /// Two topics take turns by threes, so that a subscriber's events are not neighbours in the log.
 fn topic(n: usize) -> &'static str {
-    if n % 3 == 0 { "b" } else { "a" }
+    if n.is_multiple_of(3) { "b" } else { "a" }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

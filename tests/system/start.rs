@@ -24,8 +24,9 @@ async fn two_on_one_port_is_a_clear_error() {
     let first = Gateway::start("").await;
     for (section, address) in [("edge", &first.edge), ("ingress", &first.ingress), ("admin", &first.admin)] {
         let others = ["edge", "ingress", "admin"].iter().filter(|other| **other != section);
-        let others: String =
+        let others: Vec<_> =
             others.map(|other| format!("{other}: {{ listen: \"127.0.0.1:0\" }}\n")).collect();
+        let others = others.concat();
         let second = run_to_end(&format!("{section}: {{ listen: \"{address}\" }}\n{others}")).await;
         assert_eq!(second.status.code(), Some(1), "{}", second.stderr);
         let key = format!("{section}.listen {address}");

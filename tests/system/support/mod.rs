@@ -20,7 +20,7 @@ pub use self::stream::{Block, End, Item};
 pub use self::subscriber::{Request, Subscriber};
 
 /// What a healthy machine needs a small part of. It only ends a test that would hang.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Between two looks at a state that nothing tells the end of.
 const LOOK: Duration = Duration::from_millis(20);
@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,
-        Err(_) => panic!("waited too long: {what}"),
+        Err(elapsed) => panic!("waited too long: {what}: {elapsed}"),
     }
 }
 

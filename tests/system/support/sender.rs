@@ -1,5 +1,7 @@
 //! A sender of webhooks.
 
+use std::fmt::Write as _;
+
 use super::http::{Answer, Connection};
 
 /// Deliveries that are on their way before an answer is read, in [`Sender::publish_many`].
@@ -62,9 +64,9 @@ impl Sender {
 fn request(topic: &str, headers: &[(&str, &str)], data: &[u8]) -> Vec<u8> {
     let mut request = format!("POST /webhooks/{topic} HTTP/1.1\r\nHost: test\r\n");
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(request, "{name}: {value}\r\n");
     }
-    request.push_str(&format!("Content-Length: {}\r\n\r\n", data.len()));
+    let _ = write!(request, "Content-Length: {}\r\n\r\n", data.len());
     [request.as_bytes(), data].concat()
 }
 
