@@ -29,7 +29,7 @@ use crate::lifecycle::{Lifecycle, Phase};
 use crate::log::Log;
 use crate::log::clock::Clock;
 use crate::log::memory::MemoryLog;
-use crate::net::{Address, BindError, Budget, Listener, raise_open_files};
+use crate::net::{Address, BindError, Budget, Listener, SocketFile, raise_open_files};
 
 /// `EX_CONFIG` of sysexits.h: the configuration is not valid.
 const EX_CONFIG: u8 = 78;
@@ -84,6 +84,14 @@ impl Bound {
         })
     }
 
+    /// The files of unix sockets.
+    fn take_files(&mut self) -> Vec<SocketFile> {
+        [&mut self.edge, &mut self.ingress, &mut self.admin]
+            .into_iter()
+            .filter_map(Listener::take_file)
+            .collect()
+    }
+
     fn listening(&self) -> Vec<Listening> {
         [("edge", &self.edge), ("ingress", &self.ingress), ("admin", &self.admin)]
             .map(|(name, listener)| Listening { name, address: listener.url() })
@@ -96,6 +104,8 @@ struct Application {
     server: Server,
     shutdown: Shutdown,
     banner: String,
+    /// Removed at the exit: pingora does not wait for the services that listen.
+    files: Vec<SocketFile>,
 }
 
 impl Application {
@@ -105,7 +115,8 @@ impl Application {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let signals = Signals::listen()?;
         let open_files = raise_open_files();
-        let bound = Bound::bind(&loaded.config.listen)?;
+        let mut bound = Bound::bind(&loaded.config.listen)?;
+        let files = bound.take_files();
         let banner = banner::text(&loaded.config, &bound.listening());
 
         let registry = Registry::new();
@@ -162,7 +173,7 @@ impl Application {
             reloader,
             signals: signals.into(),
         };
-        Ok(Self { server, shutdown, banner })
+        Ok(Self { server, shutdown, banner, files })
     }
 
     fn run(self) -> ExitCode {
@@ -171,6 +182,7 @@ impl Application {
         let _ = self.shutdown.phase.send(Phase::Serving);
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
         self.server.run(RunArgs { shutdown_signal: Box::new(self.shutdown) });
+        drop(self.files);
         ExitCode::SUCCESS
     }
 }

@@ -26,13 +26,14 @@ const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// A bound, listening socket. A unix socket's file is removed when it is dropped.
+/// A bound, listening socket. A unix socket's file is removed when it is dropped, or when what
+/// [`Listener::take_file`] gave is.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
     local: Address,
     /// Held for its drop.
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
 }
 
 /// Why an address could not be listened on, with the configuration key that names it.
@@ -78,6 +79,11 @@ impl Listener {
         }
     }
 
+    /// The unix socket's file, for who outlives the listener: an accept loop is not always waited for at the exit.
+    pub fn take_file(&mut self) -> Option<SocketFile> {
+        self.file.take()
+    }
+
     /// The socket for the accept loop; `self` stays alive for the file's sake.
     pub(super) fn socket(&self) -> io::Result<Socket> {
         self.socket.try_clone()
@@ -117,7 +123,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
     socket.set_nonblocking(true)?;
     let local = socket.local_addr()?.as_socket().unwrap_or(address);
     let local = Address::Tcp { host: local.ip().to_string(), port: local.port() };
-    Ok(Listener { socket, local, _file: None })
+    Ok(Listener { socket, local, file: None })
 }
 
 fn bind_unix(path: &Path) -> io::Result<Listener> {
@@ -135,7 +141,7 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    Ok(Listener { socket, local: Address::Unix(path.to_owned()), _file: Some(file) })
+    Ok(Listener { socket, local: Address::Unix(path.to_owned()), file: Some(file) })
 }
 
 /// Removes the socket file of a process that is gone; anything else at `path` stays and is an error.
@@ -152,7 +158,7 @@ fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
 
 /// A unix socket's file, removed on drop as long as it is still the one that was made here.
 #[derive(Debug)]
-struct SocketFile {
+pub struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
