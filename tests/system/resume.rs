@@ -8,9 +8,10 @@ async fn publish(gateway: &Gateway, topic: &str, range: std::ops::Range<usize>) 
     sender.publish_many(topic, range.map(|n| n.to_string())).await
 }
 
-/// What was published just now is at hand whatever history keeps. After this only history is.
+/// What was published just now is at hand whatever history keeps: within a shard's reach, or for a shard that nothing has
+/// woken since, as long as the ring holds it. After more than the ring holds only history is.
 async fn forget_recent(gateway: &Gateway) {
-    publish(gateway, "filler", 0..600).await;
+    publish(gateway, "filler", 0..9000).await;
 }
 
 /// The cursor `more` places after `cursor`.
