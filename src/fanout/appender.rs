@@ -38,8 +38,11 @@ impl Log for Appender {
 
     async fn append(&self, delivery: Delivery) -> Result<Appended, AppendError> {
         let appended = self.log.append(delivery).await;
-        if self.log.feed() == Feed::WithAppend {
-            self.pump.pump();
+        if self.log.feed() == Feed::WithAppend && self.pump.is_due() {
+            // In a task of its own, which runs as soon as this one waits: the answer goes out first. Waking the shards
+            // before it would let them take the processor from it.
+            let pump = Arc::clone(&self.pump);
+            tokio::spawn(async move { pump.pump_when_due() });
         }
         appended
     }

@@ -118,6 +118,8 @@ impl Feeder {
 pub(super) struct Pump {
     feeder: Mutex<Option<Feeder>>,
     word: AtomicBool,
+    /// Somebody has taken it on to pump, and has not begun.
+    due: AtomicBool,
 }
 
 impl Pump {
@@ -139,6 +141,18 @@ impl Pump {
                 return;
             }
         }
+    }
+
+    /// Whether the caller must see to it that [`Pump::pump_when_due`] is called. If not, somebody else has taken that on and
+    /// not begun, and will find what is in the tail now.
+    pub(super) fn is_due(&self) -> bool {
+        !self.due.swap(true, Ordering::AcqRel)
+    }
+
+    /// Pumps, as promised to [`Pump::is_due`].
+    pub(super) fn pump_when_due(&self) {
+        self.due.store(false, Ordering::SeqCst);
+        self.pump();
     }
 
     /// As [`Pump::pump`], but waits for whoever is at it, so that one who never comes back is noticed.

@@ -9,11 +9,11 @@
 //! - it keeps the deadline of its [`Control`];
 //! - it can be had back ([`take_conn`]) and turned into a plain socket ([`Conn::into_socket`]).
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -208,16 +208,19 @@ impl Conn {
     }
 
     /// Waits until something has come. Readiness alone says little: the runtime takes every accepted connection for
-    /// readable until a read has shown otherwise.
+    /// readable until a read has shown otherwise. The read is one that tells the runtime when it has taken all there is,
+    /// which spares the next request a read in vain.
     async fn first_bytes(&mut self) -> io::Result<usize> {
-        loop {
-            self.io.readable().await?;
+        poll_fn(|cx| {
+            ready!(self.io.poll_read_ready(cx))?;
             self.unread.reserve(HEAD_READ);
-            match self.io.try_read(&mut self.unread) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.unread = BytesMut::new(),
-                read => return read,
+            let read = pin!(self.io.read(&mut self.unread)).poll(cx);
+            if read.is_pending() {
+                self.unread = BytesMut::new();
             }
-        }
+            read
+        })
+        .await
     }
 
     async fn read_head(&mut self, limit: usize) -> Result<bool, Refusal> {
@@ -446,13 +449,6 @@ impl Shutdown for Conn {
 }
 
 impl Io {
-    async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.readable().await,
-            Self::Unix(stream) => stream.readable().await,
-        }
-    }
-
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
