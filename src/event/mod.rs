@@ -9,6 +9,7 @@ pub mod limits;
 mod name;
 mod pattern;
 mod selector;
+mod subscription;
 mod topic;
 
 pub use cursor::{Cursor, Epoch, Position};
@@ -16,4 +17,5 @@ pub use delivery::{DedupeKey, Delivery, Event, LoggedEvent, Millis};
 pub use name::{EventType, NameError};
 pub use pattern::Pattern;
 pub use selector::Selector;
+pub use subscription::{Beats, DEFAULT_TYPE, Filter, Format, Since, Subscription};
 pub use topic::Topic;

@@ -47,7 +47,7 @@ pub enum NameError {
 
 /// An event's type, as in the `event:` field. At most [`TYPE_BYTES`], no control characters, no comma, and not one of
 /// the server's own (`open`, `error`, `sidestream.…`). An event without one has the type `message`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventType(Box<str>);
 
 impl EventType {

@@ -7,7 +7,7 @@ use super::name::NameError;
 use super::topic::{Topic, check, check_token};
 
 /// A valid pattern. A topic's name is a pattern that matches itself alone.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pattern(Arc<str>);
 
 impl Pattern {
@@ -47,6 +47,13 @@ impl Pattern {
             }
         }
         names.next().is_none()
+    }
+
+    /// The one topic it stands for, when it holds no wildcard.
+    #[must_use]
+    pub fn as_topic(&self) -> Option<Topic> {
+        // A name of the server's own is a pattern that nothing published ever matches, and no topic.
+        if self.0.contains('*') { None } else { Topic::parse(&self.0).ok() }
     }
 
     /// The pattern's text.

@@ -1,5 +1,6 @@
 //! A selector: which topics a subscription listens to.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Pattern, Topic};
@@ -9,11 +10,24 @@ use super::{Pattern, Topic};
 pub enum Selector {
     /// One topic by name: the common case, looked up rather than matched.
     Topic(Topic),
-    /// Everything that at least one of these matches.
+    /// Everything that at least one of these matches. Sorted, each once: [`Selector::of`] makes it so.
     Patterns(Arc<[Pattern]>),
 }
 
 impl Selector {
+    /// The selector of these patterns, of which there must be one. The order they are named in does not matter, so that
+    /// subscriptions to the same topics share a group.
+    #[must_use]
+    pub fn of(mut patterns: Vec<Pattern>) -> Self {
+        debug_assert!(!patterns.is_empty(), "a subscription names a topic");
+        patterns.sort_unstable();
+        patterns.dedup();
+        match patterns.as_slice() {
+            [one] => one.as_topic().map_or_else(|| Self::Patterns(patterns.into()), Self::Topic),
+            _ => Self::Patterns(patterns.into()),
+        }
+    }
+
     /// Whether an event of `topic` belongs to the subscription.
     #[must_use]
     pub fn matches(&self, topic: &Topic) -> bool {
@@ -21,5 +35,37 @@ impl Selector {
             Self::Topic(one) => one == topic,
             Self::Patterns(patterns) => patterns.iter().any(|p| p.matches(topic)),
         }
+    }
+}
+
+impl fmt::Display for Selector {
+    /// Its names and patterns, separated by commas, which no name holds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic(topic) => topic.fmt(f),
+            Self::Patterns(patterns) => {
+                for (index, pattern) in patterns.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str(",")?;
+                    }
+                    pattern.fmt(f)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_topics_make_the_same_selector() {
+        let of = |texts: &[&str]| Selector::of(texts.iter().map(|t| Pattern::parse(t).unwrap()).collect());
+        assert_eq!(of(&["b", "a.*", "b"]), of(&["a.*", "b"]));
+        assert_eq!(of(&["a", "a"]), Selector::Topic(Topic::parse("a").unwrap()));
+        assert!(matches!(of(&["a.*"]), Selector::Patterns(_)));
+        assert_eq!(of(&["b", "a.*"]).to_string(), "a.*,b");
     }
 }

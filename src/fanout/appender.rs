@@ -5,8 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::feeder::Pump;
-use crate::event::{Cursor, Delivery, Position, Selector};
-use crate::log::{AppendError, Appended, Feed, Health, Log, Page, ReadError, ReadLimit, Tail, Usage};
+use crate::event::{Cursor, Delivery, Filter, Position, Selector, Since, Topic};
+use crate::log::{
+    AppendError, Appended, Feed, Health, Log, Page, ReadError, ReadLimit, Tail, TopicUsage, Usage,
+};
 
 /// A log that feeds the ring after each append, where its kind allows that.
 pub(super) struct Appender {
@@ -53,6 +55,28 @@ impl Log for Appender {
 
     async fn read(&self, selector: &Selector, after: Position, limit: ReadLimit) -> Result<Page, ReadError> {
         self.log.read(selector, after, limit).await
+    }
+
+    async fn locate(
+        &self,
+        selector: &Selector,
+        filter: &Filter,
+        since: Since,
+    ) -> Result<Position, ReadError> {
+        self.log.locate(selector, filter, since).await
+    }
+
+    async fn topics(
+        &self,
+        prefix: &str,
+        after: Option<&Topic>,
+        limit: usize,
+    ) -> Result<Vec<TopicUsage>, ReadError> {
+        self.log.topics(prefix, after, limit).await
+    }
+
+    async fn purge(&self, topic: &Topic) -> Result<u64, ReadError> {
+        self.log.purge(topic).await
     }
 
     async fn close(&self) {

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::event::{Cursor, Delivery, Epoch, LoggedEvent, Position, Selector};
+use crate::event::{Cursor, Delivery, Epoch, Filter, LoggedEvent, Millis, Position, Selector, Since, Topic};
 
 /// The ordered log. See the module's documentation for what every kind promises.
 #[async_trait]
@@ -64,6 +64,46 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// [`ReadError`]; nothing is lost by it, the caller may read again.
     async fn read(&self, selector: &Selector, after: Position, limit: ReadLimit) -> Result<Page, ReadError>;
+
+    /// The place just before the events that `since` names, for a subscription to `selector` through `filter`. The head,
+    /// when nothing is kept of it; never after it.
+    ///
+    /// # Errors
+    /// [`ReadError`]; the caller may ask again.
+    async fn locate(
+        &self,
+        selector: &Selector,
+        filter: &Filter,
+        since: Since,
+    ) -> Result<Position, ReadError> {
+        let _ = (selector, filter, since);
+        Err(ReadError::Unsupported)
+    }
+
+    /// Topics with events, in the order of their names, of which the name starts with `prefix` and comes after `after`;
+    /// at most `limit`.
+    ///
+    /// # Errors
+    /// [`ReadError`]; the caller may ask again.
+    async fn topics(
+        &self,
+        prefix: &str,
+        after: Option<&Topic>,
+        limit: usize,
+    ) -> Result<Vec<TopicUsage>, ReadError> {
+        let _ = (prefix, after, limit);
+        Err(ReadError::Unsupported)
+    }
+
+    /// Forgets all events of a topic that are kept now, and answers how many there were. Who resumes from before is told
+    /// a gap, as after any eviction. What was written to subscribers is out of reach.
+    ///
+    /// # Errors
+    /// [`ReadError`]; then nothing, or not everything, is forgotten: the caller is to ask again.
+    async fn purge(&self, topic: &Topic) -> Result<u64, ReadError> {
+        let _ = topic;
+        Err(ReadError::Unsupported)
+    }
 
     /// Makes durable whatever the kind promises to keep, before the process ends. Later appends are refused.
     async fn close(&self);
@@ -164,6 +204,9 @@ pub enum ReadError {
     /// Try again later.
     #[error("the log is not available: {0}")]
     Unavailable(&'static str),
+    /// This kind of log does not offer it.
+    #[error("this kind of log does not offer it")]
+    Unsupported,
 }
 
 /// Why a tail did not go on as before.
@@ -243,6 +286,19 @@ pub struct Usage {
     pub bytes: u64,
     /// Dedupe keys evicted by count, before their window was over, since the start.
     pub dedupe_evicted_early: u64,
+}
+
+/// One topic's counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicUsage {
+    /// Its name.
+    pub topic: Topic,
+    /// Events kept.
+    pub events: u64,
+    /// Bytes they weigh ([`crate::event::Event::weight`]).
+    pub bytes: u64,
+    /// When the newest of them was received.
+    pub last: Millis,
 }
 
 /// How much history one topic keeps: whichever limit is reached first.
