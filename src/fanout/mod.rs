@@ -13,6 +13,8 @@ mod doorbell;
 mod feeder;
 #[doc(hidden)]
 pub mod interest;
+#[doc(hidden)]
+pub mod matcher;
 mod metrics;
 mod panic;
 mod reader;

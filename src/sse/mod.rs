@@ -4,7 +4,9 @@
 //! and RFC 9112 section 7.1 "Chunked Transfer Coding". Pure: bytes in, bytes out.
 
 mod block;
+pub mod envelope;
 mod framing;
+pub mod time;
 
 pub use block::{Gap, GapReason, comment, event, gap, id_only, opening, retry_only};
 pub use framing::{Framed, Framing};
