@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use sidestream::event::{Cursor, Epoch, Event, LoggedEvent, Millis, Position, Selector, Topic};
+use sidestream::event::{Cursor, Epoch, Event, Format, LoggedEvent, Millis, Position, Selector, Topic};
 use sidestream::fanout::interest::Interest;
 use sidestream::fanout::ring::Ring;
 use sidestream::sse::{self, Framed};
@@ -28,7 +28,7 @@ fn framing(c: &mut Criterion) {
     for bytes in [200, 10_000] {
         let event = logged(1, bytes);
         c.bench_function(&format!("frame an event of {bytes} bytes"), |b| {
-            b.iter(|| Framed::new(&sse::event(black_box(&event))));
+            b.iter(|| Framed::new(&sse::event(black_box(&event), Format::Plain)));
         });
     }
 }

@@ -18,7 +18,7 @@ use super::panic::{EndOnPanic, end_process};
 use super::ring::RingWriter;
 use super::shard::{Handle, Progress};
 use super::shared::{FetchRequest, Shared};
-use crate::event::{Cursor, LoggedEvent};
+use crate::event::{Cursor, Format, LoggedEvent};
 use crate::log::{Feed, Log, ReadLimit, Tail, TailError};
 use crate::sse::{self, Framed};
 
@@ -274,7 +274,10 @@ async fn fetch(log: &dyn Log, request: &FetchRequest) -> Option<Fetched> {
     if log.head().epoch != request.page.epoch {
         return None;
     }
-    let frames =
-        page.events.iter().map(|logged| (logged.cursor.position, Framed::new(&sse::event(logged)))).collect();
+    let frames = page
+        .events
+        .iter()
+        .map(|logged| (logged.cursor.position, Framed::new(&sse::event(logged, Format::Plain))))
+        .collect();
     Some(Fetched { frames, next: page.next, coverage: page.coverage })
 }

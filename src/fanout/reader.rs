@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::event::{Cursor, Epoch, Position, limits};
+use crate::event::{Beats, Cursor, Epoch, Position, limits};
 use crate::log::Coverage;
 use crate::sse::{self, Framed, Framing, Gap, GapReason};
 
@@ -143,7 +143,7 @@ impl Reader {
         let mut bytes = Vec::new();
         if std::mem::take(&mut self.unopened) {
             let id = (!tell).then_some(Cursor::new(epoch, self.position));
-            push(&mut bytes, &sse::opening(retry, id), framing);
+            push(&mut bytes, &sse::opening(retry, id, Beats::Comments), framing);
         }
         if !tell {
             return Prefix { bytes, gap: None };

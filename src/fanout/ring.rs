@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
-use crate::event::{Cursor, LoggedEvent, Position};
+use crate::event::{Cursor, Format, LoggedEvent, Position};
 use crate::sse::{self, Framed};
 
 /// Entries at most. At 100,000 events/s a shard may be away for 80 ms before it has to read history.
@@ -57,7 +57,9 @@ impl Entry {
     #[must_use]
     pub fn framed(&self) -> Option<&Framed> {
         match &self.what {
-            What::Event(logged, framed) => Some(framed.get_or_init(|| Framed::new(&sse::event(logged)))),
+            What::Event(logged, framed) => {
+                Some(framed.get_or_init(|| Framed::new(&sse::event(logged, Format::Plain))))
+            }
             What::Reset => None,
         }
     }

@@ -3,15 +3,18 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use crate::event::{Cursor, LoggedEvent, limits};
+use super::envelope::{Data, envelope};
+use crate::event::{Beats, Cursor, Format, LoggedEvent, limits};
 
-/// `retry:` and, when the position is known, `id:`, in one block at the head of every stream.
+/// `retry:` and, when the position is known, `id:`, in one block at the head of every stream; for who wants to see it, as
+/// the event `sidestream.open` with data `{"cursor":"…"|null}`.
 #[must_use]
-pub fn opening(retry: Duration, id: Option<Cursor>) -> Vec<u8> {
-    let mut block = Vec::with_capacity(64);
+pub fn opening(retry: Duration, id: Option<Cursor>, beats: Beats) -> Vec<u8> {
+    let mut block = Vec::with_capacity(128);
     let _ = writeln!(block, "retry: {}", retry.as_millis());
-    if let Some(id) = id {
-        let _ = writeln!(block, "id: {id}");
+    push_id(&mut block, id);
+    if beats == Beats::Events {
+        push_own(&mut block, "open", id);
     }
     block.push(b'\n');
     block
@@ -20,34 +23,59 @@ pub fn opening(retry: Duration, id: Option<Cursor>) -> Vec<u8> {
 /// A fresh `retry:` alone, just before a clean end.
 #[must_use]
 pub fn retry_only(retry: Duration) -> Vec<u8> {
-    opening(retry, None)
+    opening(retry, None, Beats::Comments)
 }
 
-/// `id:` alone: moves the subscriber's cursor without an event.
+/// A sign of life. With an id it moves the subscriber's cursor without an event; without one it is a comment that no
+/// parser takes for an event: one LF, since a blank line behind it would be an empty event to several. For who wants to
+/// see it, it is the event `sidestream.heartbeat` with data `{"cursor":"…"|null}`.
 #[must_use]
-pub fn id_only(id: Cursor) -> Vec<u8> {
-    format!("id: {id}\n\n").into_bytes()
-}
-
-/// A sign of life that no parser takes for an event: a comment and one LF. A blank line behind it would be an empty
-/// event to several parsers.
-#[must_use]
-pub const fn comment() -> &'static [u8] {
-    b":\n"
-}
-
-/// An event's block: `id:`, `event:` when it has a type, and one `data:` for each line of its data.
-#[must_use]
-pub fn event(logged: &LoggedEvent) -> Vec<u8> {
-    let data = &logged.event.data;
-    let mut block = Vec::with_capacity(data.len() + 96);
-    let _ = writeln!(block, "id: {}", logged.cursor);
-    if let Some(kind) = &logged.event.kind {
-        let _ = writeln!(block, "event: {kind}");
+pub fn heartbeat(id: Option<Cursor>, beats: Beats) -> Vec<u8> {
+    let mut block = Vec::new();
+    match (beats, id) {
+        (Beats::Comments, None) => return b":\n".to_vec(),
+        (Beats::Comments, id) => push_id(&mut block, id),
+        (Beats::Events, id) => {
+            push_id(&mut block, id);
+            push_own(&mut block, "heartbeat", id);
+        }
     }
-    push_data(&mut block, data);
     block.push(b'\n');
     block
+}
+
+/// An event's block: `id:`, `event:` when it has a type, and its data: as it came, one `data:` for each of its lines, or
+/// in an envelope on one line.
+#[must_use]
+pub fn event(logged: &LoggedEvent, format: Format) -> Vec<u8> {
+    let LoggedEvent { cursor, event } = logged;
+    let mut block = Vec::with_capacity(event.data.len() + 96);
+    let _ = writeln!(block, "id: {cursor}");
+    if let Some(kind) = &event.kind {
+        let _ = writeln!(block, "event: {kind}");
+    }
+    match format {
+        Format::Plain => push_data(&mut block, &event.data),
+        Format::Envelope => push_data(&mut block, &envelope(event, Data::Text)),
+        Format::EnvelopeJson => push_data(&mut block, &envelope(event, Data::Json)),
+    }
+    block.push(b'\n');
+    block
+}
+
+fn push_id(block: &mut Vec<u8>, id: Option<Cursor>) {
+    if let Some(id) = id {
+        let _ = writeln!(block, "id: {id}");
+    }
+}
+
+/// An event of the server's own that says where the subscriber stands, if that is known.
+fn push_own(block: &mut Vec<u8>, name: &str, id: Option<Cursor>) {
+    let _ = writeln!(block, "event: sidestream.{name}");
+    let _ = match id {
+        Some(id) => writeln!(block, "data: {{\"cursor\":\"{id}\"}}"),
+        None => writeln!(block, "data: {{\"cursor\":null}}"),
+    };
 }
 
 /// "Lines must be separated by either a CRLF pair, a single LF, or a single CR" (HTML, 9.2.5): each of them ends a line
@@ -152,14 +180,32 @@ mod tests {
         let cursor = Cursor::new(Epoch::new(0xabc), Position::of(7));
         let text = |block: Vec<u8>| String::from_utf8(block).unwrap();
         assert_eq!(
-            text(opening(Duration::from_millis(2500), Some(cursor))),
+            text(opening(Duration::from_millis(2500), Some(cursor), Beats::Comments)),
             "retry: 2500\nid: 000000000abc-7\n\n"
         );
-        assert_eq!(text(retry_only(Duration::from_secs(3))), "retry: 3000\n\n");
-        assert_eq!(text(id_only(cursor)), "id: 000000000abc-7\n\n");
         assert_eq!(
-            text(event(&logged(Some("created"), "{\"a\":1}"))),
+            text(opening(Duration::from_secs(2), None, Beats::Events)),
+            "retry: 2000\nevent: sidestream.open\ndata: {\"cursor\":null}\n\n"
+        );
+        assert_eq!(text(retry_only(Duration::from_secs(3))), "retry: 3000\n\n");
+        assert_eq!(text(heartbeat(Some(cursor), Beats::Comments)), "id: 000000000abc-7\n\n");
+        assert_eq!(text(heartbeat(None, Beats::Comments)), ":\n");
+        assert_eq!(
+            text(heartbeat(Some(cursor), Beats::Events)),
+            "id: 000000000abc-7\nevent: sidestream.heartbeat\ndata: {\"cursor\":\"000000000abc-7\"}\n\n"
+        );
+        assert_eq!(
+            text(heartbeat(None, Beats::Events)),
+            "event: sidestream.heartbeat\ndata: {\"cursor\":null}\n\n"
+        );
+        assert_eq!(
+            text(event(&logged(Some("created"), "{\"a\":1}"), Format::Plain)),
             "id: 000000000abc-7\nevent: created\ndata: {\"a\":1}\n\n"
+        );
+        assert_eq!(
+            text(event(&logged(Some("created"), "{\"a\":\n1}"), Format::EnvelopeJson)),
+            "id: 000000000abc-7\nevent: created\ndata: {\"topic\":\"orders\",\"type\":\"created\",\
+             \"time\":\"1970-01-01T00:00:00.000Z\",\"data\":{\"a\": 1}}\n\n"
         );
         assert_eq!(
             text(gap(&Gap {
@@ -186,7 +232,7 @@ mod tests {
             (" a", "data:  a\n"),
         ];
         for (data, lines) in cases {
-            let block = String::from_utf8(event(&logged(None, data))).unwrap();
+            let block = String::from_utf8(event(&logged(None, data), Format::Plain)).unwrap();
             assert_eq!(block, format!("id: 000000000abc-7\n{lines}\n"), "{data:?}");
         }
     }
@@ -200,7 +246,7 @@ mod tests {
     proptest! {
         #[test]
         fn data_comes_back_with_every_line_ending_as_lf(data in "[a-z \\r\\n\\u{e9}:]{0,60}") {
-            let block = String::from_utf8(event(&logged(Some("t"), &data))).unwrap();
+            let block = String::from_utf8(event(&logged(Some("t"), &data), Format::Plain)).unwrap();
             prop_assert_eq!(read_back(&block), data.replace("\r\n", "\n").replace('\r', "\n"));
             prop_assert!(block.ends_with("\n\n") && !block[..block.len() - 1].contains("\n\n"));
         }

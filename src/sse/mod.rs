@@ -8,5 +8,5 @@ pub mod envelope;
 mod framing;
 pub mod time;
 
-pub use block::{Gap, GapReason, comment, event, gap, id_only, opening, retry_only};
+pub use block::{Gap, GapReason, event, gap, heartbeat, opening, retry_only};
 pub use framing::{Framed, Framing};

@@ -9,7 +9,7 @@ use super::conn::{ConnRef, Place};
 use super::group::Key;
 use super::live::{Sent, send};
 use super::wheel::Wheel;
-use crate::event::Position;
+use crate::event::{Beats, Position};
 use crate::fanout::Closed;
 use crate::fanout::reader::Reader;
 use crate::sse::{self, Framed, Framing};
@@ -184,7 +184,10 @@ struct Beat {
 
 impl Beat {
     fn new(shard: &Shard) -> Self {
-        Self { id: Framed::new(&sse::id_only(shard.at)), comment: Framed::new(sse::comment()) }
+        Self {
+            id: Framed::new(&sse::heartbeat(Some(shard.at), Beats::Comments)),
+            comment: Framed::new(&sse::heartbeat(None, Beats::Comments)),
+        }
     }
 }
 
