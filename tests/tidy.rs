@@ -45,7 +45,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pingora", &["src/net/", "src/edge/", "src/ingress/", "src/admin/", "src/app/", "src/cli/request.rs"]),
     ("serde_yaml", &["src/config/yaml.rs"]),
     ("saphyr_parser", &["src/config/"]),
-    ("dashmap", &["src/fanout/interest.rs"]),
+    ("dashmap", &["src/fanout/interest.rs", "src/fanout/addresses.rs"]),
     ("mio", &["src/fanout/shard/"]),
     ("jsonwebtoken", &["src/auth/"]),
 ];

@@ -6,6 +6,7 @@
 //! with a cursor: it reads on from the ring or from history as its socket takes it, and joins its group exactly where
 //! it meets it. There is no queue per connection, so no subscriber can make the server grow.
 
+mod addresses;
 mod appender;
 mod batch;
 mod command;
