@@ -17,5 +17,5 @@ pub use delivery::{DedupeKey, Delivery, Event, LoggedEvent, Millis};
 pub use name::{EventType, NameError};
 pub use pattern::Pattern;
 pub use selector::Selector;
-pub use subscription::{Beats, DEFAULT_TYPE, Filter, Format, Since, Subscription};
+pub use subscription::{Beats, Begin, DEFAULT_TYPE, Filter, Format, Since, Subscription};
 pub use topic::Topic;

@@ -109,6 +109,31 @@ pub enum Since {
     Last(usize),
 }
 
+/// Where a subscription begins, as it was asked for. What was asked for twice is settled before: any cursor wins over
+/// [`Since`], so that an `EventSource`, which reconnects to the same URL, goes on from its last id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Begin {
+    /// At the head.
+    #[default]
+    Now,
+    /// After what `Last-Event-ID` or `?last-event-id=` said: its raw bytes, never empty, and of any length. What is no
+    /// cursor of ours becomes a gap, never an error.
+    Cursor(Box<[u8]>),
+    /// In what is kept.
+    Since(Since),
+}
+
+impl Begin {
+    /// The asked-for cursor, when there is one.
+    #[must_use]
+    pub fn cursor(&self) -> Option<&[u8]> {
+        match self {
+            Self::Cursor(raw) => Some(raw),
+            Self::Now | Self::Since(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
