@@ -15,5 +15,6 @@ pub mod lifecycle;
 pub mod live;
 pub mod log;
 pub mod net;
+pub mod network;
 pub mod secret;
 pub mod sse;

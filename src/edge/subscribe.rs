@@ -14,8 +14,8 @@ use pingora::protocols::http::{ServerSession, date};
 use super::accept;
 use super::route::Target;
 use super::settings::Overload;
-use crate::event::{NameError, Selector, Topic};
-use crate::fanout::{Admission, Fanout, Reservation};
+use crate::event::{Begin, NameError, Selector, Subscription, Topic};
+use crate::fanout::{Admission, Beginning, Fanout};
 use crate::net::http::{Answer, DecodeError, decode};
 use crate::net::{Peer, take_conn};
 use crate::sse::{self, Framing};
@@ -91,24 +91,32 @@ impl Subscribe {
             Err(refusal) => refusal.answer(),
             Ok(Wanted::Options) => return write_options(session).await,
             Ok(Wanted::Head) => return write_stream(session, Bytes::new()).await,
-            Ok(Wanted::Stream(topic)) => match self.fanout.reserve() {
-                Ok(reservation) => return self.hand_over(session, topic, target.query, reservation).await,
-                Err(_) => return write_overload(session, overload).await,
+            Ok(Wanted::Stream(topic)) => match self.begin(session, &topic, target.query).await {
+                Some(beginning) => return self.hand_over(session, &topic, beginning).await,
+                None => return write_overload(session, overload).await,
             },
         };
         answer.write(session).await
     }
 
+    /// Room for a stream and its place in the log; none when there is none now.
+    async fn begin(&self, session: &ServerSession, topic: &Topic, query: Option<&[u8]>) -> Option<Beginning> {
+        let begin = match requested(&session.req_header().headers, query) {
+            Some(cursor) if !cursor.is_empty() => Begin::Cursor(cursor.into()),
+            _ => Begin::Now,
+        };
+        let subscription = Arc::new(Subscription::to(Selector::Topic(topic.clone())));
+        self.fanout.reserve(None, &begin).ok()?.begin(subscription, &begin).await.ok()
+    }
+
     async fn hand_over(
         &self,
         session: &mut ServerSession,
-        topic: Topic,
-        query: Option<&[u8]>,
-        reservation: Reservation,
+        topic: &Topic,
+        beginning: Beginning,
     ) -> pingora::Result<()> {
         let request = session.req_header();
         let framing = if request.version >= Version::HTTP_11 { Framing::Chunked } else { Framing::Close };
-        let requested = requested(&request.headers, query);
         let Some(conn) = take_conn(session) else {
             // Every listener of ours makes its own connections; anything else is a mistake in putting them together.
             return Answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "no stream on this connection")
@@ -128,10 +136,8 @@ impl Subscribe {
         };
         // A kernel that refuses keeps its own default, which is only larger.
         let _ = socket.set_send_buffer_size(SEND_BUFFER);
-        let rule = (self.rule_of)(&topic);
-        let selector = Selector::Topic(topic);
-        let admission = Admission { socket, peer, selector, framing, head: head(framing), rule };
-        reservation.admit(admission, requested.as_deref());
+        let rule = (self.rule_of)(topic);
+        beginning.admit(Admission { socket, remote: peer, framing, head: head(framing), rule });
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 
-use crate::net::Network;
+use crate::network::Network;
 
 /// Addresses with streams. Clones are one.
 #[derive(Clone, Debug, Default)]

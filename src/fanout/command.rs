@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use socket2::Socket;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::addresses::Held;
 use super::batch::Placed;
+use super::list::ConnId;
 use super::reader::Start;
-use crate::event::{Epoch, Position, Selector};
+use super::shard::ConnRef;
+use crate::event::{Epoch, Position, Selector, Subscription, Topic};
 use crate::log::Coverage;
 use crate::sse::Framing;
 
@@ -17,16 +21,26 @@ use crate::sse::Framing;
 pub struct Admission {
     /// Non-blocking, and no longer registered anywhere.
     pub socket: Socket,
-    /// The subscriber's address; none on a unix socket.
-    pub peer: Option<SocketAddr>,
-    /// What it listens to.
-    pub selector: Selector,
+    /// Who listens, behind whatever proxies are trusted; none on a unix socket. Port 0 where only the address is known.
+    pub remote: Option<SocketAddr>,
     /// How the body is framed.
     pub framing: Framing,
     /// The response's head, up to and including the empty line.
     pub head: Bytes,
     /// The name of the topic rule it is counted under.
     pub rule: Arc<str>,
+}
+
+/// A subscriber on its way to its shard.
+pub struct Admit {
+    /// Its socket, and how it is answered.
+    pub admission: Admission,
+    /// What it listens to; in the interest map already.
+    pub subscription: Arc<Subscription>,
+    /// Counts it under its address, while that is limited.
+    pub held: Option<Arc<Held>>,
+    /// Where it begins.
+    pub start: Start,
 }
 
 /// A page of history, already framed.
@@ -37,6 +51,9 @@ pub struct Fetched {
     pub next: Position,
     /// What is known of losses.
     pub coverage: Coverage,
+    /// Its place among the pages that a shard may have; free again when the page is dropped.
+    #[expect(dead_code, reason = "held for its drop")]
+    pub room: OwnedSemaphorePermit,
 }
 
 /// Which page a shard asked for: one of its groups, by serial number, and the place to read after.
@@ -52,14 +69,62 @@ pub struct PageKey {
 
 /// A shard's inbox.
 pub enum Command {
-    /// A new subscriber, and where it begins.
-    Admit(Box<Admission>, Start),
+    /// A new subscriber.
+    Admit(Box<Admit>),
     /// A page came, or could not be read now.
     Page(PageKey, Option<Fetched>),
     /// End all streams, evenly over this time.
     Drain(Duration),
+    /// Tell of connections.
+    List(ListRequest),
+    /// End one stream, cleanly.
+    End(ConnRef, oneshot::Sender<Outcome>),
     /// For tests: misbehave.
     Fault(Fault),
+}
+
+/// Which of its connections a shard is to tell of.
+pub struct ListRequest {
+    /// The first key to look at.
+    pub from: u32,
+    /// Connections at most.
+    pub limit: usize,
+    /// Only those that listen to this topic.
+    pub topic: Option<Topic>,
+    /// Where the page goes.
+    pub answer: oneshot::Sender<ListedPage>,
+}
+
+/// A page of a shard's connections.
+pub struct ListedPage {
+    /// In the order of their keys.
+    pub connections: Vec<Listed>,
+    /// The key to go on from; none when there are no more.
+    pub next: Option<u32>,
+}
+
+/// What is told of one connection.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its name in the API: shard, key and generation.
+    pub id: ConnId,
+    /// Who listens; none on a unix socket. Port 0 where only the address is known.
+    pub remote: Option<SocketAddr>,
+    /// To what.
+    pub selector: Selector,
+    /// Since when, to the second.
+    pub age: Duration,
+    /// Deliveries in the log, over all topics, that it has not been brought past yet; 0 at the live end.
+    pub lag: u64,
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was carried out.
+    Done,
+    /// There is no such stream (any more).
+    Unknown,
 }
 
 /// How a test makes a shard misbehave.

@@ -9,17 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::command::{Command, Fetched};
 use super::interest::Listeners;
+use super::limits::PAGES;
 use super::panic::{EndOnPanic, end_process};
 use super::ring::RingWriter;
 use super::shard::{Handle, Progress};
 use super::shared::{FetchRequest, Shared};
-use crate::event::{Cursor, Format, LoggedEvent};
-use crate::log::{Feed, Log, ReadLimit, Tail, TailError};
+use crate::event::{Cursor, Filter, LoggedEvent, Subscription};
+use crate::log::{Coverage, Feed, Log, ReadLimit, Tail, TailError};
 use crate::sse::{self, Framed};
 
 /// The feeder's sign of life when the log is quiet.
@@ -30,9 +31,6 @@ const RETRY_WAIT: Duration = Duration::from_millis(100);
 
 /// One page: what fits into one write with its framing.
 const PAGE: ReadLimit = ReadLimit { events: 512, bytes: 192 << 10 };
-
-/// Pages that are read at the same time.
-const FETCHES: usize = 32;
 
 /// Moves the log's tail into the ring.
 struct Feeder {
@@ -237,34 +235,36 @@ async fn open(log: &dyn Log, base: Cursor, turned: &(impl Fn() + Sync)) -> Box<d
     }
 }
 
-/// Reads pages of history for the shards.
+/// Reads pages of history for one shard.
 pub(super) struct Fetcher {
     pub log: Arc<dyn Log>,
     pub requests: UnboundedReceiver<FetchRequest>,
     pub shards: Arc<[Handle]>,
+    pub shard: usize,
 }
 
 impl Fetcher {
-    /// Runs until the fan-out is gone.
+    /// Runs until the fan-out is gone. A shard that does not take its pages waits for no more of them, and nobody else
+    /// waits for it.
     pub(super) async fn run(mut self) {
-        let limit = Arc::new(Semaphore::new(FETCHES));
+        let limit = Arc::new(Semaphore::new(PAGES));
         while let Some(request) = self.requests.recv().await {
             let Ok(permit) = Arc::clone(&limit).acquire_owned().await else { return };
-            let (log, shards) = (Arc::clone(&self.log), Arc::clone(&self.shards));
+            let (log, shards, shard) = (Arc::clone(&self.log), Arc::clone(&self.shards), self.shard);
             tokio::spawn(async move {
                 // A page that never came would leave its readers waiting for ever.
                 let _guard = EndOnPanic("a reader of history");
-                let page = fetch(&*log, &request).await;
-                shards[request.shard].send(Command::Page(request.page, page));
-                drop(permit);
+                let page = fetch(&*log, &request, permit).await;
+                shards[shard].send(Command::Page(request.page, page));
             });
         }
     }
 }
 
 /// Reads and frames one page. `None` when the log cannot be read, or is no longer in the epoch that was asked for.
-async fn fetch(log: &dyn Log, request: &FetchRequest) -> Option<Fetched> {
-    let page = match log.read(&request.selector, request.page.after, PAGE).await {
+async fn fetch(log: &dyn Log, request: &FetchRequest, room: OwnedSemaphorePermit) -> Option<Fetched> {
+    let Subscription { selector, filter, format, .. } = &*request.subscription;
+    let page = match log.read(selector, request.page.after, PAGE).await {
         Ok(page) => page,
         Err(error) => {
             tracing::debug!(%error, "a page of history could not be read");
@@ -274,10 +274,15 @@ async fn fetch(log: &dyn Log, request: &FetchRequest) -> Option<Fetched> {
     if log.head().epoch != request.page.epoch {
         return None;
     }
-    let frames = page
-        .events
-        .iter()
-        .map(|logged| (logged.cursor.position, Framed::new(&sse::event(logged, Format::Plain))))
-        .collect();
-    Some(Fetched { frames, next: page.next, coverage: page.coverage })
+    let wanted = page.events.iter().filter(|logged| filter.admits(logged.event.kind.as_ref()));
+    let placed =
+        |logged: &Arc<LoggedEvent>| (logged.cursor.position, Framed::new(&sse::event(logged, *format)));
+    let coverage = match (page.coverage, filter) {
+        // How many of the lost ones would have passed is not known.
+        (Coverage::Lost { resumed, through, .. }, Filter::Types(_)) => {
+            Coverage::Lost { resumed, through, missed: None }
+        }
+        (coverage, _) => coverage,
+    };
+    Some(Fetched { frames: wanted.map(placed).collect(), next: page.next, coverage, room })
 }

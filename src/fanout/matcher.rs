@@ -134,8 +134,8 @@ impl<Id: Copy + PartialEq> Node<Id> {
     }
 }
 
-fn take<Id: PartialEq>(ids: &mut Vec<Id>, id: Id) {
-    if let Some(index) = ids.iter().position(|known| *known == id) {
+fn take<Id: Copy + PartialEq>(ids: &mut Vec<Id>, id: Id) {
+    if let Some(index) = ids.iter().position(|&known| known == id) {
         ids.swap_remove(index);
     }
 }

@@ -20,10 +20,15 @@ pub enum Closed {
     Error,
     /// Too many bytes were kept alive by slow connections alone. The subscriber resumes without loss.
     Pinned,
+    /// It stood still for longer than `edge.slow` allows.
+    Slow,
+    /// The admin API was asked to end it.
+    Asked,
 }
 
 impl Closed {
-    const ALL: [Self; 5] = [Self::Client, Self::Age, Self::Drain, Self::Error, Self::Pinned];
+    const ALL: [Self; 7] =
+        [Self::Client, Self::Age, Self::Drain, Self::Error, Self::Pinned, Self::Slow, Self::Asked];
 
     /// The label's value.
     #[must_use]
@@ -34,6 +39,8 @@ impl Closed {
             Self::Drain => "drain",
             Self::Error => "error",
             Self::Pinned => "pinned",
+            Self::Slow => "slow",
+            Self::Asked => "admin",
         }
     }
 }

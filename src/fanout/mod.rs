@@ -7,6 +7,7 @@
 //! it meets it. There is no queue per connection, so no subscriber can make the server grow.
 
 mod addresses;
+mod admit;
 mod appender;
 mod batch;
 mod command;
@@ -14,6 +15,8 @@ mod doorbell;
 mod feeder;
 #[doc(hidden)]
 pub mod interest;
+mod limits;
+mod list;
 #[doc(hidden)]
 pub mod matcher;
 mod metrics;
@@ -32,26 +35,24 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::unbounded_channel;
 
+use self::admit::Gate;
+pub use self::admit::{Beginning, Refused, Reservation};
 use self::appender::Appender;
 use self::command::Command;
-pub use self::command::{Admission, Fault};
+pub use self::command::{Admission, Fault, Listed, Outcome};
 use self::feeder::{FeederThread, Fetcher, Pump};
 use self::interest::Interest;
 pub use self::interest::MAX_SHARDS;
+pub use self::list::{ConnId, ListFrom};
 pub use self::metrics::{Closed, Metrics};
 use self::panic::EndOnPanic;
-use self::reader::Start;
 use self::ring::Ring;
-pub use self::settings::Settings;
+pub use self::settings::{Settings, Slow};
 use self::shard::{Handle, Progress, Seed};
 use self::shared::Shared;
-use crate::event::{Selector, Topic};
+use crate::event::Topic;
 use crate::live::Live;
-use crate::log::Log;
-
-/// Bytes on one shard that slow connections alone may keep alive. Beyond it, whoever would pin more is disconnected, and
-/// resumes from its cursor without loss.
-const PINNED_BYTES: usize = 32 << 20;
+use crate::log::{Feed, Log, ReadError};
 
 /// A shard or the feeder that has made no turn for so long is wedged. They turn at least once a second.
 const WEDGED: Duration = Duration::from_secs(5);
@@ -60,33 +61,14 @@ const WEDGED: Duration = Duration::from_secs(5);
 pub struct Fanout {
     shared: Arc<Shared>,
     log: Arc<dyn Log>,
+    ring: Arc<Ring>,
+    gate: Gate,
     pump: Arc<Pump>,
     shards: Arc<[Handle]>,
     feeder: Arc<Progress>,
     draining: AtomicBool,
     /// Streams that the process has descriptors for.
     descriptors: usize,
-}
-
-/// Why a stream is not opened now. All of them are temporary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// As many streams as are allowed, or as there are descriptors for, are open.
-    Full,
-    /// The server is ending.
-    Draining,
-}
-
-impl Refused {
-    const ALL: [Self; 2] = [Self::Full, Self::Draining];
-
-    /// As in `connections_refused_total{reason}`.
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "connections",
-            Self::Draining => "draining",
-        }
-    }
 }
 
 impl Fanout {
@@ -104,7 +86,7 @@ impl Fanout {
     ) -> io::Result<Arc<Self>> {
         let base = log.head();
         let (writer, ring) = Ring::new(base);
-        let (fetcher, requests) = unbounded_channel();
+        let (fetchers, requests): (Vec<_>, Vec<_>) = (0..shards).map(|_| unbounded_channel()).unzip();
         let shared = Arc::new(Shared {
             started: Instant::now(),
             interest: Interest::new(shards),
@@ -112,7 +94,7 @@ impl Fanout {
             metrics,
             streams: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
             lingering: AtomicUsize::new(0),
-            fetcher,
+            fetchers: fetchers.into(),
         });
         let mut handles = Vec::with_capacity(shards);
         for index in 0..shards {
@@ -133,11 +115,22 @@ impl Fanout {
             pump: Arc::clone(&pump),
         };
         spawn_async("log-feeder", feed.run())?;
-        let fetch = Fetcher { log: Arc::clone(&log), requests, shards: Arc::clone(&shards) };
-        spawn_async("log-fetcher", fetch.run())?;
+        let fetchers: Vec<Fetcher> = requests
+            .into_iter()
+            .enumerate()
+            .map(|(shard, requests)| Fetcher {
+                log: Arc::clone(&log),
+                requests,
+                shards: Arc::clone(&shards),
+                shard,
+            })
+            .collect();
+        spawn_async("log-fetcher", run_all(fetchers))?;
         Ok(Arc::new(Self {
             shared,
             log,
+            ring,
+            gate: Gate::default(),
             pump,
             shards,
             feeder,
@@ -146,34 +139,25 @@ impl Fanout {
         }))
     }
 
-    /// Reserves room for one stream, to be asked for before the socket is taken over.
-    ///
-    /// # Errors
-    /// [`Refused`] when there is none now.
-    pub fn reserve(self: &Arc<Self>) -> Result<Reservation, Refused> {
-        let refuse = |refused: Refused| {
-            self.shared.metrics.refused(refused);
-            Err(refused)
-        };
-        if self.draining.load(Ordering::Acquire) {
-            return refuse(Refused::Draining);
-        }
-        let limit = self.shared.settings.load().max_connections.min(self.descriptors);
-        // Two at the same time may both be the last: the clamp leaves a reserve for that.
-        if self.shared.total() >= limit {
-            return refuse(Refused::Full);
-        }
-        let load = |&index: &usize| self.shared.streams[index].load(Ordering::Relaxed);
-        let shard = (0..self.shards.len()).min_by_key(load).unwrap_or(0);
-        self.shared.streams[shard].fetch_add(1, Ordering::Relaxed);
-        self.shared.metrics.connections.inc();
-        Ok(Reservation { fanout: Arc::clone(self), shard, held: true })
-    }
-
     /// The log to append to: what it accepts is on its way to the subscribers when it answers.
     #[must_use]
     pub fn log(&self) -> Arc<dyn Log> {
         Arc::new(Appender { log: Arc::clone(&self.log), pump: Arc::clone(&self.pump) })
+    }
+
+    /// Forgets a topic's history, here and in the log, and answers how many events it held. Who resumes from before is
+    /// told a gap; what is on its way to the live end at this moment still arrives there.
+    ///
+    /// # Errors
+    /// As [`Log::purge`].
+    pub async fn purge(&self, topic: &Topic) -> Result<u64, ReadError> {
+        let purged = self.log.purge(topic).await?;
+        if self.log.feed() == Feed::WithAppend {
+            // What was appended before, and is purged now, is not to come into the ring after its floor was raised.
+            self.pump.pump();
+        }
+        self.ring.purge();
+        Ok(purged)
     }
 
     /// Subscriptions on this instance that match `topic`.
@@ -229,33 +213,6 @@ impl Fanout {
     }
 }
 
-/// Room for one stream. Dropped unused, the room is free again.
-pub struct Reservation {
-    fanout: Arc<Fanout>,
-    shard: usize,
-    held: bool,
-}
-
-impl Reservation {
-    /// Hands the subscriber's socket to a shard, which answers it. `requested` is the raw value of `Last-Event-ID`.
-    pub fn admit(mut self, admission: Admission, requested: Option<&[u8]>) {
-        self.held = false;
-        let shared = &self.fanout.shared;
-        // Interest first, position second: an event is then either before the position or finds the shard listening.
-        shared.interest.join(&admission.selector, self.shard);
-        let start = Start::resolve(requested, self.fanout.log.head());
-        self.fanout.shards[self.shard].send(Command::Admit(Box::new(admission), start));
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if self.held {
-            self.fanout.shared.closed_one(self.shard);
-        }
-    }
-}
-
 /// Starts a thread whose panic ends the process.
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -271,5 +228,10 @@ fn spawn_async(name: &str, run: impl Future<Output = ()> + Send + 'static) -> io
     spawn(name, move || runtime.block_on(run))
 }
 
-// A selector is cloned for each page that is asked for; it must stay a handle.
-const _: () = assert!(size_of::<Selector>() <= 24);
+/// Serves the requests of all shards until they are gone.
+async fn run_all(fetchers: Vec<Fetcher>) {
+    let running: Vec<_> = fetchers.into_iter().map(|fetcher| tokio::spawn(fetcher.run())).collect();
+    for fetcher in running {
+        let _ = fetcher.await;
+    }
+}

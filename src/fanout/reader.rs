@@ -21,6 +21,13 @@ pub enum Start {
     Restarted(Box<[u8]>),
     /// After something that is no cursor of this log: at the head.
     Unknown(Box<[u8]>, Position),
+    /// Somewhere in what is kept. What is gone before `head`, the log's when it was asked for, was not asked for.
+    Since {
+        /// The place just before the first event to be sent.
+        position: Position,
+        /// The log's head.
+        head: Position,
+    },
 }
 
 impl Start {
@@ -59,6 +66,17 @@ pub struct Reader {
     at_head: bool,
 }
 
+/// How a stream is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// The reconnection time.
+    pub retry: Duration,
+    /// How the server's own frames are written.
+    pub beats: Beats,
+    /// How the body is framed.
+    pub framing: Framing,
+}
+
 /// What a reader sends before any event of a page.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Prefix {
@@ -73,12 +91,26 @@ impl Reader {
     #[must_use]
     pub fn open(start: Start) -> Self {
         let at_head = matches!(start, Start::Now(_) | Start::Unknown(..));
+        let told = match start {
+            Start::Since { head, .. } => Some(head),
+            _ => None,
+        };
         let (position, requested, reason, must_tell) = match start {
-            Start::Now(position) | Start::After(position) => (position, None, GapReason::Evicted, false),
+            Start::Now(position) | Start::After(position) | Start::Since { position, .. } => {
+                (position, None, GapReason::Evicted, false)
+            }
             Start::Restarted(requested) => (Position::START, Some(requested), GapReason::Restarted, true),
             Start::Unknown(requested, head) => (head, Some(requested), GapReason::Unknown, true),
         };
-        Self { position, told: position, unopened: true, requested, reason, must_tell, at_head }
+        Self {
+            position,
+            told: told.unwrap_or(position),
+            unopened: true,
+            requested,
+            reason,
+            must_tell,
+            at_head,
+        }
     }
 
     /// A reader for a stream that was at the live end and fell behind it at `position`.
@@ -129,7 +161,8 @@ impl Reader {
 
     /// What to send before the events that follow, given what is known of losses after its position. Moves the reader
     /// to where those events begin.
-    pub fn prefix(&mut self, coverage: Coverage, epoch: Epoch, retry: Duration, framing: Framing) -> Prefix {
+    pub fn prefix(&mut self, coverage: Coverage, epoch: Epoch, opening: Opening) -> Prefix {
+        let Opening { retry, beats, framing } = opening;
         let from = self.position;
         let (lost, missed) = match coverage {
             Coverage::Lost { resumed, through, missed } if through > self.told => {
@@ -143,7 +176,7 @@ impl Reader {
         let mut bytes = Vec::new();
         if std::mem::take(&mut self.unopened) {
             let id = (!tell).then_some(Cursor::new(epoch, self.position));
-            push(&mut bytes, &sse::opening(retry, id, Beats::Comments), framing);
+            push(&mut bytes, &sse::opening(retry, id, beats), framing);
         }
         if !tell {
             return Prefix { bytes, gap: None };
@@ -169,14 +202,15 @@ mod tests {
     use super::*;
 
     const EPOCH: Epoch = Epoch::new(0xe);
-    const RETRY: Duration = Duration::from_secs(2);
+    const OPENING: Opening =
+        Opening { retry: Duration::from_secs(2), beats: Beats::Comments, framing: Framing::Close };
 
     fn head(sequence: u64) -> Cursor {
         Cursor::new(EPOCH, Position::of(sequence))
     }
 
     fn text(reader: &mut Reader, coverage: Coverage) -> (String, Option<GapReason>) {
-        let prefix = reader.prefix(coverage, EPOCH, RETRY, Framing::Close);
+        let prefix = reader.prefix(coverage, EPOCH, OPENING);
         (String::from_utf8(prefix.bytes).unwrap(), prefix.gap)
     }
 

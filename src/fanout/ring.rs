@@ -35,10 +35,14 @@ pub struct Entry {
     pub what: What,
 }
 
+/// An event's frames, by format.
+pub type Frames = [OnceLock<Framed>; Format::COUNT];
+
 /// An entry's content.
+#[allow(clippy::large_enum_variant, reason = "a reset is rare; a box would be an allocation for each event")]
 pub enum What {
-    /// An event, and its frame once the first shard has needed it.
-    Event(Arc<LoggedEvent>, OnceLock<Framed>),
+    /// An event, and its frame in each format once the first shard has needed it.
+    Event(Arc<LoggedEvent>, Frames),
     /// The log lost its place or began anew: what follows comes after the entry's cursor.
     Reset,
 }
@@ -53,12 +57,12 @@ impl Entry {
         }
     }
 
-    /// The event's frame, unless this is a reset. Built by whoever asks first, shared by all.
+    /// The event's frame in this format, unless this is a reset. Built by whoever asks first, shared by all.
     #[must_use]
-    pub fn framed(&self) -> Option<&Framed> {
+    pub fn framed(&self, format: Format) -> Option<&Framed> {
         match &self.what {
-            What::Event(logged, framed) => {
-                Some(framed.get_or_init(|| Framed::new(&sse::event(logged, Format::Plain))))
+            What::Event(logged, frames) => {
+                Some(frames[format as usize].get_or_init(|| Framed::new(&sse::event(logged, format))))
             }
             What::Reset => None,
         }
@@ -81,6 +85,8 @@ pub struct Ring {
     slots: Box<[ArcSwapOption<Entry>]>,
     head: AtomicU64,
     oldest: AtomicU64,
+    /// Entries below this number are for the live end alone: history no longer has all of them.
+    purged: AtomicU64,
     /// The place before entry 0.
     base: Cursor,
 }
@@ -100,6 +106,7 @@ impl Ring {
             slots: (0..entries).map(|_| ArcSwapOption::empty()).collect(),
             head: AtomicU64::new(0),
             oldest: AtomicU64::new(0),
+            purged: AtomicU64::new(0),
             base,
         });
         let writer = RingWriter {
@@ -127,6 +134,12 @@ impl Ring {
     #[must_use]
     pub fn oldest(&self) -> u64 {
         self.oldest.load(Ordering::Acquire)
+    }
+
+    /// From now on nobody is given again what is in the ring at this moment: something was purged from history, and
+    /// whoever reads on from before that is to learn it from there.
+    pub fn purge(&self) {
+        self.purged.fetch_max(self.head(), Ordering::AcqRel);
     }
 
     /// The entry of this number, or none when it has not come yet or has been overtaken.
@@ -163,7 +176,7 @@ impl Ring {
             let middle = low + (high - low) / 2;
             if self.get(middle)?.cursor.position <= position { low = middle + 1 } else { high = middle }
         }
-        Some(low)
+        (low >= self.purged.load(Ordering::Acquire) || low == span.end).then_some(low)
     }
 }
 
@@ -180,7 +193,7 @@ impl RingWriter {
     pub fn publish(&mut self, batch: &[Arc<LoggedEvent>], now: Instant) {
         let mut number = self.ring.head.load(Ordering::Relaxed);
         for logged in batch {
-            let what = What::Event(Arc::clone(logged), OnceLock::new());
+            let what = What::Event(Arc::clone(logged), Frames::default());
             self.put(Entry { number, cursor: logged.cursor, published: now, what });
             number += 1;
         }

@@ -14,4 +14,21 @@ pub struct Settings {
     pub max_connection_age: Option<Duration>,
     /// Streams at most, before the clamp to the open-files limit.
     pub max_connections: usize,
+    /// Streams of one address at most; 0 for no limit.
+    pub per_ip: usize,
+    /// Streams opened in a second at most; 0 for no limit.
+    pub admissions_per_second: u32,
+    /// What becomes of a subscriber that does not read what there is for it.
+    pub slow: Slow,
+}
+
+/// What becomes of a subscriber that does not read what there is for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Slow {
+    /// It goes on from history whenever it reads again; what history has lost by then, it is told as a gap.
+    #[default]
+    Gap,
+    /// It is disconnected when it has not taken a batch (at most 256 KiB) in this time, though one was there for it. It
+    /// comes back with its cursor.
+    Disconnect(Duration),
 }

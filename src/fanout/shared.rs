@@ -1,5 +1,6 @@
 //! What the shards, the feeder and the edge share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use super::command::PageKey;
 use super::interest::Interest;
 use super::metrics::Metrics;
 use super::settings::Settings;
-use crate::event::Selector;
+use crate::event::Subscription;
 use crate::live::Live;
 
 /// See the module's documentation.
@@ -26,25 +27,23 @@ pub struct Shared {
     pub(super) streams: Box<[AtomicUsize]>,
     /// Sockets of streams that are over, until they are closed.
     pub(super) lingering: AtomicUsize,
-    /// To the fetcher. At most one request for each connection is under way, so it needs no bound of its own.
-    pub(super) fetcher: UnboundedSender<FetchRequest>,
+    /// To the fetcher of each shard. At most one request for each connection is under way, so it needs no bound of its own.
+    pub(super) fetchers: Box<[UnboundedSender<FetchRequest>]>,
 }
 
 /// A shard asks for a page of history.
 pub struct FetchRequest {
-    /// Which shard.
-    pub shard: usize,
     /// Which page.
     pub page: PageKey,
-    /// Of which topics.
-    pub selector: Selector,
+    /// Of what, and in which format.
+    pub subscription: Arc<Subscription>,
 }
 
 impl Shared {
-    /// Asks for a page.
-    pub fn fetch(&self, request: FetchRequest) {
+    /// Asks for a page for this shard.
+    pub fn fetch(&self, shard: usize, request: FetchRequest) {
         // The fetcher ends with the process.
-        let _ = self.fetcher.send(request);
+        let _ = self.fetchers[shard].send(request);
     }
 
     /// A stream of this shard has ended.

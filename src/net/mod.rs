@@ -12,7 +12,6 @@ mod fds;
 mod head;
 pub mod http;
 mod listener;
-mod network;
 mod refusal;
 mod service;
 
@@ -22,7 +21,6 @@ pub use control::{Control, Wait};
 pub(crate) use fds::UPSTREAM_POOL;
 pub use fds::{Budget, raise_open_files};
 pub use head::{MAX_HEAD, MAX_HEAD_LINES};
-pub use network::Network;
 pub use listener::{BindError, Listener, SocketFile};
 pub use refusal::Refusal;
 pub use service::{HEAD_TIMEOUT, IDLE_TIMEOUT, Limits, Open, Service, Settings};

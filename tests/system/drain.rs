@@ -133,7 +133,9 @@ async fn drain_of(count: usize, window: Duration) {
     assert_eq!(exit.status.code(), Some(0));
     assert!(exit.stderr.contains("\"drained\""), "not by the time-out: {}", exit.stderr);
     let longest = *at.iter().max().unwrap() - told;
-    assert!(longest >= window, "the last end with the window, not after {longest:?}");
+    // Each shard ends its last stream one step before its window is over.
+    let step = window * 4 / count as u32;
+    assert!(longest + step >= window, "the last end with the window, not after {longest:?}");
     // Evenly: a busy machine may bunch some of them, but not most.
     let (first, last) = (*at.iter().min().unwrap(), *at.iter().max().unwrap());
     let mut tenths = [0; 10];

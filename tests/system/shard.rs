@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
-use sidestream::event::{Delivery, Epoch, Event, Selector, Topic};
-use sidestream::fanout::{Admission, Fanout, Fault, Metrics, Settings};
+use sidestream::event::{Begin, Delivery, Epoch, Event, Selector, Subscription, Topic};
+use sidestream::fanout::{Admission, Fanout, Fault, Metrics, Settings, Slow};
 use sidestream::live::Live;
 use sidestream::log::clock::Clock;
 use sidestream::log::memory::MemoryLog;
@@ -42,6 +42,9 @@ impl Running {
             retry: (Duration::from_secs(2), Duration::from_secs(4)),
             max_connection_age: None,
             max_connections: 1000,
+            per_ip: 0,
+            admissions_per_second: 0,
+            slow: Slow::Gap,
         };
         let metrics = Metrics::register(&Registry::new()).unwrap();
         let fanout = Fanout::start(Arc::new(log.clone()), Live::fixed(settings), metrics, 2, 1000).unwrap();
@@ -55,13 +58,14 @@ impl Running {
         let (theirs, peer) = listener.accept().await.unwrap();
         let admission = Admission {
             socket: theirs.into_std().unwrap().into(),
-            peer: Some(peer),
-            selector: Selector::Topic(Topic::parse("orders").unwrap()),
+            remote: Some(peer),
             framing: Framing::Chunked,
             head: HEAD.into(),
             rule: "default".into(),
         };
-        self.fanout.reserve().unwrap().admit(admission, None);
+        let subscription = Subscription::to(Selector::Topic(Topic::parse("orders").unwrap()));
+        let reservation = self.fanout.reserve(Some(peer.ip()), &Begin::Now).unwrap();
+        reservation.begin(Arc::new(subscription), &Begin::Now).await.unwrap().admit(admission);
         let mut stream = Subscriber::over(Connection::over(ours)).await;
         stream.opening().await;
         stream

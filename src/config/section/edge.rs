@@ -142,7 +142,15 @@ impl Raw {
             0 => usize::MAX,
             some => some as usize,
         };
-        fanout::Settings { heartbeat, retry: (low, high), max_connection_age, max_connections }
+        fanout::Settings {
+            heartbeat,
+            retry: (low, high),
+            max_connection_age,
+            max_connections,
+            per_ip: 0,
+            admissions_per_second: 0,
+            slow: fanout::Slow::Gap,
+        }
     }
 }
 

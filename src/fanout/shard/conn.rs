@@ -2,10 +2,12 @@
 //! with its lag.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use socket2::Socket;
 
 use super::group::Key;
+use crate::fanout::addresses::Held;
 use crate::fanout::batch::Rest;
 use crate::fanout::metrics::Closed;
 use crate::fanout::reader::Reader;
@@ -27,7 +29,15 @@ pub enum Place {
 /// See the module's documentation. Kept small: there is one for each subscriber.
 pub struct Conn {
     pub socket: Socket,
-    pub peer: Option<SocketAddr>,
+    /// Who listens, behind whatever proxies are trusted; none on a unix socket. Port 0 where only the address is known.
+    pub remote: Option<SocketAddr>,
+    /// Counts it under its address, while that is limited.
+    #[expect(dead_code, reason = "held for its drop")]
+    pub held: Option<Arc<Held>>,
+    /// When it was opened, in seconds since the fan-out's start.
+    pub opened: u32,
+    /// When it last had all of a batch or stood at the live end, in the same seconds. Kept while it is behind.
+    pub progressed: u32,
     pub place: Place,
     /// Key of its group.
     pub group: u32,
@@ -69,4 +79,4 @@ pub struct ConnRef {
 }
 
 // One of these for each of 100,000 subscribers: a field more is 100 KB more for each 8 bytes.
-const _: () = assert!(size_of::<Conn>() <= 120);
+const _: () = assert!(size_of::<Conn>() <= 136);

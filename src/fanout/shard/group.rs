@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::event::{Position, Selector};
+use crate::event::{Position, Subscription};
 use crate::fanout::batch::{Batch, Pins, Placed};
 use crate::sse::{Framed, Framing};
 
@@ -37,7 +37,7 @@ pub struct Job {
 /// See the module's documentation.
 pub struct Group {
     /// What its members subscribe to.
-    pub selector: Selector,
+    pub subscription: Arc<Subscription>,
     /// How its bytes are framed.
     pub framing: Framing,
     /// The topic rule its subscriptions are counted under.
@@ -66,9 +66,9 @@ pub enum Step {
 
 impl Group {
     /// A group without members.
-    pub fn new(selector: Selector, framing: Framing, rule: Arc<str>) -> Self {
+    pub fn new(subscription: Arc<Subscription>, framing: Framing, rule: Arc<str>) -> Self {
         Self {
-            selector,
+            subscription,
             framing,
             rule,
             told: 0,
@@ -221,10 +221,11 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Topic;
+    use crate::event::{Selector, Topic};
 
     fn group() -> Group {
-        Group::new(Selector::Topic(Topic::parse("t").unwrap()), Framing::Close, "".into())
+        let topic = Selector::Topic(Topic::parse("t").unwrap());
+        Group::new(Arc::new(Subscription::to(topic)), Framing::Close, "".into())
     }
 
     fn put(group: &mut Group, sequence: u64) {

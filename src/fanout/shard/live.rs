@@ -8,10 +8,11 @@ use super::conn::{Place, Queued};
 use super::group::{Key, Step};
 use super::{Shard, replay::Ready};
 use crate::event::{Cursor, Position};
+use crate::fanout::Closed;
 use crate::fanout::batch::{Batch, Cut};
+use crate::fanout::limits::PINNED_BYTES;
 use crate::fanout::reader::Reader;
 use crate::fanout::ring::{Entry, What};
-use crate::fanout::{Closed, PINNED_BYTES};
 
 /// Members written to before another group has its turn. At 8 µs a write this is 2 ms.
 const SLICE: usize = 256;
@@ -80,14 +81,16 @@ impl Shard {
 
     fn put(&mut self, entry: &Arc<Entry>) {
         let Some(logged) = entry.event() else { return };
-        let Some(keys) = self.by_topic.get(&logged.event.topic) else { return };
-        for &key in keys {
+        for key in self.routes.of(&logged.event.topic) {
             let group = &mut self.groups[key as usize].1;
+            if !group.subscription.filter.admits(logged.event.kind.as_ref()) {
+                continue;
+            }
             group.told = entry.cursor.position.sequence;
             if !group.has_listeners() {
                 continue;
             }
-            let Some(framed) = entry.framed() else { return };
+            let Some(framed) = entry.framed(group.subscription.format) else { return };
             if group.is_idle() {
                 self.dirty.push(key);
             }
@@ -152,6 +155,7 @@ impl Shard {
     /// A member or joiner leaves the live end.
     pub(super) fn fall_behind(&mut self, key: Key, reader: Reader) {
         self.leave_members(key);
+        self.conns[key as usize].progressed = self.seconds();
         self.set_place(key, Place::Behind(Box::new(reader)));
     }
 
@@ -279,6 +283,7 @@ impl Shard {
                 let last = batch.last().unwrap_or(at);
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
                 self.shared.metrics.deliveries.inc_by(batch.events_between(at, last));
+                self.conns[key as usize].progressed = self.seconds();
                 self.move_to(key, last);
                 Sent::All
             }

@@ -9,15 +9,17 @@
 mod conn;
 mod end;
 mod group;
+mod list;
 mod live;
 mod replay;
+mod routes;
 mod timers;
 mod wheel;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -25,17 +27,20 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use self::conn::{Conn, ConnRef, Place, Queued};
+pub use self::conn::ConnRef;
+use self::conn::{Conn, Place, Queued};
 use self::group::{Group, Key};
 use self::replay::Ready;
+use self::routes::Routes;
 use self::timers::Timers;
 use super::batch::Pins;
-use super::command::{Admission, Command, Fault, PageKey};
+use super::command::{Admission, Admit, Command, Fault, PageKey};
 use super::doorbell::Doorbell;
-use super::reader::{Reader, Start};
+use super::limits::{VANISHED_BEATS, VANISHED_LEAST};
+use super::reader::Reader;
 use super::ring::Ring;
 use super::shared::Shared;
-use crate::event::{Cursor, Position, Topic};
+use crate::event::{Cursor, Position, Subscription};
 use crate::sse::Framing;
 
 /// Token of the waker; connections use their keys.
@@ -87,6 +92,8 @@ pub struct Progress {
     pub turned: AtomicU64,
     /// The ring number it has pulled up to.
     pub pulled: AtomicU64,
+    /// Bytes that slow connections alone keep alive.
+    pub pinned: AtomicUsize,
 }
 
 /// What a shard is made from, on the thread that will be its own: what it owns is shared with nobody, not even safely.
@@ -135,8 +142,8 @@ struct Shard {
     generation: u32,
     groups: Slab<(u64, Group)>,
     serial: u64,
-    group_keys: HashMap<(crate::event::Selector, Framing), u32>,
-    by_topic: HashMap<Topic, Vec<u32>>,
+    group_keys: HashMap<(Arc<Subscription>, Framing), u32>,
+    routes: Routes,
     /// The ring number to pull next, and the place before it.
     next: u64,
     at: Cursor,
@@ -178,7 +185,7 @@ impl Shard {
             groups: Slab::new(),
             serial: 0,
             group_keys: HashMap::new(),
-            by_topic: HashMap::new(),
+            routes: Routes::default(),
             next: 0,
             at,
             since: (0, at.position),
@@ -203,6 +210,7 @@ impl Shard {
             self.now = Instant::now();
             let turned = self.now.duration_since(self.shared.started).as_millis() as u64;
             self.progress.turned.store(turned, Ordering::Relaxed);
+            self.progress.pinned.store(self.pins.bytes(), Ordering::Relaxed);
             self.on_events(&events);
             self.on_commands();
             self.pull();
@@ -257,9 +265,11 @@ impl Shard {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Admit(admission, start) => self.admit(*admission, start),
+            Command::Admit(admit) => self.admit(*admit),
             Command::Page(key, page) => self.on_page(key, page),
             Command::Drain(window) => self.drain(window),
+            Command::List(request) => self.list(request),
+            Command::End(conn, answer) => self.end_asked(conn, answer),
             Command::Fault(Fault::Panic) => panic!("a test asked this shard to panic"),
             Command::Fault(Fault::Stall(until)) => {
                 let _ = until.recv();
@@ -285,10 +295,13 @@ impl Shard {
     }
 
     /// Takes over a subscriber's socket: its response begins with what is known now.
-    fn admit(&mut self, admission: Admission, start: Start) {
-        let Admission { socket, peer, selector, framing, head, rule } = admission;
-        let group = self.group(selector, framing, rule);
+    fn admit(&mut self, admit: Admit) {
+        let Admit { admission, subscription, held, start } = admit;
+        let Admission { socket, remote, framing, head, rule } = admission;
+        self.watch_peer(&socket);
+        let group = self.group(subscription, framing, rule);
         self.generation = self.generation.wrapping_add(1);
+        let now = self.seconds();
         let entry = self.conns.vacant_entry();
         let key = entry.key() as Key;
         let registered = self.poll.registry().register(
@@ -298,7 +311,10 @@ impl Shard {
         );
         entry.insert(Conn {
             socket,
-            peer,
+            remote,
+            held,
+            opened: now,
+            progressed: now,
             place: Place::Behind(Box::new(Reader::open(start))),
             group,
             generation: self.generation,
@@ -320,18 +336,24 @@ impl Shard {
         }
     }
 
+    /// Has the kernel give up on a peer that acknowledges nothing: one that vanished without a word would else keep its
+    /// stream for a quarter of an hour. Each heartbeat is something to acknowledge.
+    fn watch_peer(&self, socket: &socket2::Socket) {
+        let patience = (self.shared.settings.load().heartbeat * VANISHED_BEATS).max(VANISHED_LEAST);
+        // Not on a unix socket, whose peer can't vanish.
+        let _ = socket.set_tcp_user_timeout(Some(patience));
+    }
+
     /// The key of the group of this subscription and framing; it is made when there is none.
-    fn group(&mut self, selector: crate::event::Selector, framing: Framing, rule: Arc<str>) -> u32 {
-        let known = (selector, framing);
+    fn group(&mut self, subscription: Arc<Subscription>, framing: Framing, rule: Arc<str>) -> u32 {
+        let known = (subscription, framing);
         let key = if let Some(&key) = self.group_keys.get(&known) {
             key
         } else {
             self.serial += 1;
-            let group = Group::new(known.0.clone(), framing, rule);
+            let group = Group::new(Arc::clone(&known.0), framing, rule);
             let key = self.groups.insert((self.serial, group)) as u32;
-            if let crate::event::Selector::Topic(topic) = &known.0 {
-                self.by_topic.entry(topic.clone()).or_default().push(key);
-            }
+            self.routes.insert(&known.0.selector, key);
             self.group_keys.insert(known, key);
             key
         };
@@ -346,7 +368,7 @@ impl Shard {
         let group = &mut self.groups[key as usize].1;
         group.connections -= 1;
         self.shared.metrics.subscription(&group.rule, -1);
-        self.shared.interest.leave(&group.selector, self.index);
+        self.shared.interest.leave(&group.subscription.selector, self.index);
         if group.connections > 0 || !group.is_idle() {
             // A group with a job goes when the job has ended.
             return;
@@ -356,15 +378,13 @@ impl Shard {
 
     fn remove_group(&mut self, key: u32) {
         let (_, group) = self.groups.remove(key as usize);
-        if let crate::event::Selector::Topic(topic) = &group.selector
-            && let Some(keys) = self.by_topic.get_mut(topic)
-        {
-            keys.retain(|&k| k != key);
-            if keys.is_empty() {
-                self.by_topic.remove(topic);
-            }
-        }
-        self.group_keys.remove(&(group.selector, group.framing));
+        self.routes.remove(&group.subscription.selector, key);
+        self.group_keys.remove(&(group.subscription, group.framing));
+    }
+
+    /// Whole seconds since the fan-out's start, which is as precise as ages and stalls are told.
+    fn seconds(&self) -> u32 {
+        self.now.duration_since(self.shared.started).as_secs() as u32
     }
 
     fn conn_ref(&self, key: Key) -> ConnRef {

@@ -4,6 +4,7 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,10 +13,10 @@ use super::Shard;
 use super::conn::{Conn, ConnRef, Ending, Place, Queued};
 use super::group::Key;
 use super::live::{Sent, send};
-use crate::event::Position;
+use crate::event::{LoggedEvent, Position};
 use crate::fanout::batch::{BATCH_BYTES, Batch, Placed};
 use crate::fanout::command::{Fetched, PageKey};
-use crate::fanout::reader::Prefix;
+use crate::fanout::reader::{Opening, Prefix};
 use crate::fanout::shared::FetchRequest;
 use crate::log::Coverage;
 use crate::sse::GapReason;
@@ -74,16 +75,17 @@ impl Shard {
         let retry = self.retry();
         let epoch = self.at.epoch;
         let conn = &mut self.conns[key as usize];
-        let framing = self.groups[conn.group as usize].1.framing;
+        let group = &self.groups[conn.group as usize].1;
+        let opening = Opening { retry, beats: group.subscription.beats, framing: group.framing };
         let (Place::Behind(reader) | Place::Fetching(reader)) = &mut conn.place else {
             return Prefix { bytes: Vec::new(), gap: None };
         };
-        let prefix = reader.prefix(coverage, epoch, retry, framing);
+        let prefix = reader.prefix(coverage, epoch, opening);
         conn.told = conn.told.max(reader.position.sequence);
         if let Some(reason) = prefix.gap {
             self.shared.metrics.gap(reason);
             if reason == GapReason::Lagged {
-                tracing::debug!(peer = ?conn.peer, "history moved past a slow subscriber");
+                tracing::debug!(remote = ?conn.remote, "history moved past a slow subscriber");
             }
         }
         prefix
@@ -132,13 +134,18 @@ impl Shard {
 
     /// Writes what the ring has for this connection from `first` on.
     fn write_found(&mut self, key: Key, first: u64) -> Sent {
-        let group = &self.groups[self.conns[key as usize].group as usize].1;
+        let group_key = self.conns[key as usize].group;
+        let group = &self.groups[group_key as usize].1;
+        let subscription = &*group.subscription;
         let (mut frames, mut bytes): (Vec<Placed>, usize) = (Vec::new(), 0);
         let mut looked = None;
         for number in first..self.next {
             let Some(entry) = self.ring.get(number) else { break };
-            let wanted = entry.event().is_some_and(|l| group.selector.matches(&l.event.topic));
-            if let Some(framed) = if wanted { entry.framed() } else { None } {
+            let wanted = entry.event().is_some_and(|LoggedEvent { event, .. }| {
+                subscription.filter.admits(event.kind.as_ref())
+                    && self.routes.reaches(&event.topic, &subscription.selector, group_key)
+            });
+            if let Some(framed) = if wanted { entry.framed(subscription.format) } else { None } {
                 if bytes > BATCH_BYTES {
                     break;
                 }
@@ -196,7 +203,8 @@ impl Shard {
         let waiting = self.pages.entry(page).or_default();
         waiting.push(conn);
         if waiting.len() == 1 {
-            self.shared.fetch(FetchRequest { shard: self.index, page, selector: group.selector.clone() });
+            let subscription = Arc::clone(&group.subscription);
+            self.shared.fetch(self.index, FetchRequest { page, subscription });
         }
         self.conns[key as usize].place = Place::Fetching(reader);
     }
@@ -310,8 +318,10 @@ impl Shard {
 
     /// Connections whose page could not be read ask again. By the clock, not at once: the log is in trouble.
     pub(super) fn read_again(&mut self) {
+        let now = self.seconds();
         for conn in std::mem::take(&mut self.unread) {
-            if self.find(conn).is_some() {
+            if let Some(found) = self.find(conn) {
+                found.progressed = now;
                 self.queue(conn.key, Ready::Writable);
             }
         }

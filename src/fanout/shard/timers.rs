@@ -5,13 +5,14 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Shard;
-use super::conn::{ConnRef, Place};
+use super::conn::{Conn, ConnRef, Place};
 use super::group::Key;
 use super::live::{Sent, send};
 use super::wheel::Wheel;
 use crate::event::{Beats, Position};
-use crate::fanout::Closed;
+use crate::fanout::limits::PATROL;
 use crate::fanout::reader::Reader;
+use crate::fanout::{Closed, Slow};
 use crate::sse::{self, Framed, Framing};
 
 /// How often a draining shard ends its next streams.
@@ -28,6 +29,8 @@ pub(super) struct Timers {
     /// Connections whose write side is shut, by the time they are closed whatever the peer does.
     shut: VecDeque<(Instant, ConnRef)>,
     drain: Option<Drain>,
+    /// When those who stand still are looked for next.
+    patrol: Instant,
 }
 
 /// Streams that are being ended, evenly over a window.
@@ -40,7 +43,13 @@ struct Drain {
 
 impl Timers {
     pub(super) fn new(now: Instant) -> Self {
-        Self { wheel: Wheel::new(now), ages: BinaryHeap::new(), shut: VecDeque::new(), drain: None }
+        Self {
+            wheel: Wheel::new(now),
+            ages: BinaryHeap::new(),
+            shut: VecDeque::new(),
+            drain: None,
+            patrol: now,
+        }
     }
 
     /// When something is due next.
@@ -92,6 +101,7 @@ impl Shard {
             }
             self.read_again();
         }
+        self.patrol();
         while let Some(&Reverse((due, key, generation))) = self.timers.ages.peek()
             && due <= self.now
         {
@@ -111,6 +121,26 @@ impl Shard {
         self.on_drain();
     }
 
+    /// Disconnects those who have stood still for longer than the settings allow, looking at everyone once a second: a
+    /// deadline for each would be moved by every write.
+    fn patrol(&mut self) {
+        let Slow::Disconnect(limit) = self.shared.settings.load().slow else { return };
+        // While the log can't be read, who waits for it is not slow.
+        if self.now < self.timers.patrol || !self.unread.is_empty() {
+            return;
+        }
+        self.timers.patrol = self.now + PATROL;
+        let (now, limit) = (self.seconds(), limit.as_secs().max(1));
+        let still = |conn: &Conn| {
+            matches!(conn.place, Place::Behind(_)) && u64::from(now.saturating_sub(conn.progressed)) > limit
+        };
+        let slow: Vec<Key> =
+            self.conns.iter().filter(|(_, conn)| still(conn)).map(|(key, _)| key as Key).collect();
+        for key in slow {
+            self.close(key, Closed::Slow);
+        }
+    }
+
     /// One heartbeat of one connection. Who stands at the head, where something moved since its last id, gets the id;
     /// everyone else a comment. Who is behind gets nothing: its socket is full, or its next events are on their way.
     fn beat(&mut self, key: Key, beat: &Beat) {
@@ -120,8 +150,8 @@ impl Shard {
             Place::Behind(_) | Place::Fetching(_) | Place::Shut => return,
         };
         let news = group.is_idle() && conn.told.max(group.told) < self.at.position.sequence;
-        let framed = if news { &beat.id } else { &beat.comment };
-        let bytes = framed.bytes(group.framing);
+        let said = beat.said(group.subscription.beats);
+        let bytes = if news { &said.id } else { &said.life }.bytes(group.framing);
         match send(&conn.socket, &bytes) {
             Ok(sent) if sent == bytes.len() => {
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
@@ -143,7 +173,7 @@ impl Shard {
     }
 
     /// Where a member or joiner stands: everything up to there, and nothing after it, has been written to it.
-    fn live_position(&self, key: Key) -> Position {
+    pub(super) fn live_position(&self, key: Key) -> Position {
         let conn = &self.conns[key as usize];
         let (group, at) = (&self.groups[conn.group as usize].1, self.at.position);
         match conn.place {
@@ -178,15 +208,27 @@ impl Shard {
 
 /// What one tick writes, built once.
 struct Beat {
+    comments: Said,
+    events: Said,
+}
+
+/// A beat that moves the subscriber's cursor, and one that is a sign of life alone.
+struct Said {
     id: Framed,
-    comment: Framed,
+    life: Framed,
 }
 
 impl Beat {
     fn new(shard: &Shard) -> Self {
-        Self {
-            id: Framed::new(&sse::heartbeat(Some(shard.at), Beats::Comments)),
-            comment: Framed::new(&sse::heartbeat(None, Beats::Comments)),
+        let framed = |id, beats| Framed::new(&sse::heartbeat(id, beats));
+        let both = |beats| Said { id: framed(Some(shard.at), beats), life: framed(None, beats) };
+        Self { comments: both(Beats::Comments), events: both(Beats::Events) }
+    }
+
+    fn said(&self, beats: Beats) -> &Said {
+        match beats {
+            Beats::Comments => &self.comments,
+            Beats::Events => &self.events,
         }
     }
 }

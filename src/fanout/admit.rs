@@ -1,0 +1,213 @@
+//! How a stream is let in: room first, then its place in the log, then its socket. Whatever fails on the way gives back what
+//! was taken.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arc_swap::ArcSwapOption;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use super::Fanout;
+use super::addresses::{Addresses, Held};
+use super::command::{Admission, Admit, Command};
+use super::limits::REPLAY_PINNED_BYTES;
+use super::reader::Start;
+use crate::event::{Begin, Subscription};
+use crate::log::ReadError;
+
+/// Why a stream is not opened now. All of them are temporary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// As many streams as are allowed, or as there are descriptors for, are open.
+    Full,
+    /// As many as are allowed from one address are open.
+    Address,
+    /// As many as are allowed in a second were opened in this one.
+    Rate,
+    /// It would begin in history, and slow streams already keep too many bytes alive.
+    Replay,
+    /// The server is ending.
+    Draining,
+}
+
+impl Refused {
+    pub(super) const ALL: [Self; 5] = [Self::Full, Self::Address, Self::Rate, Self::Replay, Self::Draining];
+
+    /// As in `connections_refused_total{reason}`.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "connections",
+            Self::Address => "per_ip",
+            Self::Rate => "admissions",
+            Self::Replay => "replay",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// What is counted for the limits on new streams.
+#[derive(Default)]
+pub(super) struct Gate {
+    addresses: Addresses,
+    rate: ArcSwapOption<Rate>,
+}
+
+/// Streams that may be opened in a second; as many may come at once.
+struct Rate {
+    per_second: NonZeroU32,
+    limiter: DefaultDirectRateLimiter,
+}
+
+impl Gate {
+    fn admits(&self, per_second: u32) -> bool {
+        let Some(per_second) = NonZeroU32::new(per_second) else { return true };
+        let known = self.rate.load_full().filter(|rate| rate.per_second == per_second);
+        let rate = known.unwrap_or_else(|| {
+            let limiter = RateLimiter::direct(Quota::per_second(per_second));
+            let rate = Arc::new(Rate { per_second, limiter });
+            self.rate.store(Some(Arc::clone(&rate)));
+            rate
+        });
+        rate.limiter.check().is_ok()
+    }
+}
+
+impl Fanout {
+    /// Reserves room for one stream of a subscriber at `address`, to be asked for before the socket is taken over.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is none now.
+    pub fn reserve(self: &Arc<Self>, address: Option<IpAddr>, begin: &Begin) -> Result<Reservation, Refused> {
+        self.room(address, begin).inspect_err(|&refused| self.shared.metrics.refused(refused))
+    }
+
+    fn room(self: &Arc<Self>, address: Option<IpAddr>, begin: &Begin) -> Result<Reservation, Refused> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err(Refused::Draining);
+        }
+        let settings = self.shared.settings.load();
+        let limit = settings.max_connections.min(self.descriptors);
+        // Two at the same time may both be the last: the clamp leaves a reserve for that.
+        if self.shared.total() >= limit {
+            return Err(Refused::Full);
+        }
+        let load = |&index: &usize| self.shared.streams[index].load(Ordering::Relaxed);
+        let shard = (0..self.shards.len()).min_by_key(load).unwrap_or(0);
+        let pinned = self.shards[shard].progress().pinned.load(Ordering::Relaxed);
+        if *begin != Begin::Now && pinned > REPLAY_PINNED_BYTES {
+            return Err(Refused::Replay);
+        }
+        let held = match address {
+            Some(address) if settings.per_ip > 0 => {
+                let held = self.gate.addresses.hold(address, settings.per_ip);
+                Some(held.map_err(|_| Refused::Address)?)
+            }
+            _ => None,
+        };
+        // Last, so that what is refused for another reason does not use it up.
+        if !self.gate.admits(settings.admissions_per_second) {
+            return Err(Refused::Rate);
+        }
+        self.shared.streams[shard].fetch_add(1, Ordering::Relaxed);
+        self.shared.metrics.connections.inc();
+        let room = Room { fanout: Arc::clone(self), shard, owner: Owner::Us };
+        Ok(Reservation { room, held })
+    }
+}
+
+/// Room for one stream. Dropped unused, the room is free again.
+pub struct Reservation {
+    room: Room,
+    held: Option<Arc<Held>>,
+}
+
+impl Reservation {
+    /// Finds the place where `subscription` begins. From here on nothing that it asks for is missed.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the log can't tell now where `begin` is.
+    pub async fn begin(self, subscription: Arc<Subscription>, begin: &Begin) -> Result<Beginning, ReadError> {
+        let Self { room, held } = self;
+        let interest = Interested::join(&room, subscription);
+        let log = &room.fanout.log;
+        let head = log.head();
+        let start = match begin {
+            Begin::Now => Start::resolve(None, head),
+            Begin::Cursor(cursor) => Start::resolve(Some(cursor), head),
+            Begin::Since(since) => {
+                let Subscription { selector, filter, .. } = &*interest.subscription;
+                let position = log.locate(selector, filter, *since).await?;
+                Start::Since { position: position.min(head.position), head: head.position }
+            }
+        };
+        Ok(Beginning { room, interest, held, start })
+    }
+}
+
+/// A stream that has its place, and whose socket is still to be handed over. Dropped, it gives back all it took.
+pub struct Beginning {
+    room: Room,
+    interest: Interested,
+    held: Option<Arc<Held>>,
+    start: Start,
+}
+
+impl Beginning {
+    /// Hands the subscriber's socket to a shard, which answers it.
+    pub fn admit(self, admission: Admission) {
+        let Self { mut room, mut interest, held, start } = self;
+        (room.owner, interest.owner) = (Owner::Shard, Owner::Shard);
+        let admit = Admit { admission, subscription: Arc::clone(&interest.subscription), held, start };
+        room.fanout.shards[room.shard].send(Command::Admit(Box::new(admit)));
+    }
+}
+
+/// Who gives something back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// We, when it is dropped.
+    Us,
+    /// The shard, when the stream has ended.
+    Shard,
+}
+
+/// A place among a shard's streams.
+struct Room {
+    fanout: Arc<Fanout>,
+    shard: usize,
+    owner: Owner,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if self.owner == Owner::Us {
+            self.fanout.shared.closed_one(self.shard);
+        }
+    }
+}
+
+/// A subscription in the interest map.
+struct Interested {
+    fanout: Arc<Fanout>,
+    shard: usize,
+    subscription: Arc<Subscription>,
+    owner: Owner,
+}
+
+impl Interested {
+    /// Interest first, position second: an event is then either before the position or finds the shard listening.
+    fn join(room: &Room, subscription: Arc<Subscription>) -> Self {
+        room.fanout.shared.interest.join(&subscription.selector, room.shard);
+        Self { fanout: Arc::clone(&room.fanout), shard: room.shard, subscription, owner: Owner::Us }
+    }
+}
+
+impl Drop for Interested {
+    fn drop(&mut self) {
+        if self.owner == Owner::Us {
+            self.fanout.shared.interest.leave(&self.subscription.selector, self.shard);
+        }
+    }
+}
