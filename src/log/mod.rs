@@ -13,6 +13,7 @@ mod conformance;
 #[doc(hidden)]
 pub mod fake;
 pub mod inflight;
+mod locate;
 pub mod memory;
 pub mod queue;
 
@@ -66,7 +67,7 @@ pub trait Log: Send + Sync + 'static {
     async fn read(&self, selector: &Selector, after: Position, limit: ReadLimit) -> Result<Page, ReadError>;
 
     /// The place just before the events that `since` names, for a subscription to `selector` through `filter`. The head,
-    /// when nothing is kept of it; never after it.
+    /// when nothing is kept of it; never after it. Unless a kind has a better way, it reads what is kept from its start.
     ///
     /// # Errors
     /// [`ReadError`]; the caller may ask again.
@@ -76,8 +77,7 @@ pub trait Log: Send + Sync + 'static {
         filter: &Filter,
         since: Since,
     ) -> Result<Position, ReadError> {
-        let _ = (selector, filter, since);
-        Err(ReadError::Unsupported)
+        locate::by_reading(self, selector, filter, since, clock::Clock::system().now()).await
     }
 
     /// Topics with events, in the order of their names, of which the name starts with `prefix` and comes after `after`;

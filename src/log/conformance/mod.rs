@@ -6,6 +6,7 @@
 mod coverage;
 mod dedupe;
 mod ends;
+mod locate;
 mod order;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ mod cases {
     pub(crate) use super::coverage::*;
     pub(crate) use super::dedupe::*;
     pub(crate) use super::ends::*;
+    pub(crate) use super::locate::*;
     pub(crate) use super::order::*;
 }
 
@@ -169,6 +171,8 @@ macro_rules! conformance {
             a_closed_log_refuses_and_its_tails_end
             a_tail_of_another_epoch_is_reset
             opening_again_keeps_what_survives
+            since_is_the_place_before_what_it_names
+            since_is_found_among_what_is_kept
         );
     };
     (@ $kind:ty, $test:tt, $($case:ident)*) => { $(

@@ -18,7 +18,7 @@ pub struct Broker {
     stored: Mutex<Stored>,
     /// Told on every change; what becomes visible with time alone is waited for.
     pub(super) changed: Notify,
-    clock: Clock,
+    pub(super) clock: Clock,
     settings: HistorySettings,
 }
 

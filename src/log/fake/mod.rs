@@ -26,7 +26,7 @@ pub use self::faults::Faults;
 use self::tail::FakeTail;
 use super::queue::{Publishers, Submissions, queue};
 use super::{AppendError, Appended, Health, Log, Page, ReadError, ReadLimit, Tail, Usage};
-use crate::event::{Cursor, Delivery, Position, Selector};
+use crate::event::{Cursor, Delivery, Filter, Position, Selector, Since};
 
 /// Deliveries that wait for the broker; beyond it they are refused.
 const QUEUE: usize = 1024;
@@ -147,6 +147,15 @@ impl Log for FakeLog {
             return Err(ReadError::Unavailable("the broker is not reached"));
         }
         Ok(self.broker.read(selector, after, limit))
+    }
+
+    async fn locate(
+        &self,
+        selector: &Selector,
+        filter: &Filter,
+        since: Since,
+    ) -> Result<Position, ReadError> {
+        super::locate::by_reading(self, selector, filter, since, self.broker.clock.now()).await
     }
 
     /// What waits in the queue is published first.

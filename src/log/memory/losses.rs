@@ -54,6 +54,11 @@ impl Losses {
         }
     }
 
+    /// The newest loss; [`Position::START`] when there is none.
+    pub(super) fn newest(&self) -> Position {
+        self.newest
+    }
+
     /// Whether single positions are remembered.
     pub(super) fn is_exact(&self) -> bool {
         !self.recent.is_empty()

@@ -10,6 +10,7 @@ mod bounds;
 #[cfg(test)]
 mod conforms;
 mod dedupe;
+mod locate;
 mod losses;
 #[cfg(test)]
 mod model;
@@ -34,9 +35,12 @@ use self::tail::MemoryTail;
 use self::topic::TopicId;
 use super::clock::Clock;
 use super::{
-    AppendError, Appended, Feed, Health, HistorySettings, Log, Page, ReadError, ReadLimit, Tail, Usage,
+    AppendError, Appended, Feed, Health, HistorySettings, Log, Page, ReadError, ReadLimit, Tail, TopicUsage,
+    Usage,
 };
-use crate::event::{Cursor, Delivery, Epoch, Pattern, Position, Selector, limits::DELIVERY_EVENTS};
+use crate::event::{
+    Cursor, Delivery, Epoch, Filter, Pattern, Position, Selector, Since, Topic, limits::DELIVERY_EVENTS,
+};
 use crate::live::Live;
 
 /// The log. See the module's documentation. Clones are the same log.
@@ -158,12 +162,18 @@ impl MemoryLog {
             head
         };
         // Topics that come into being while the names are walked have no event up to the head that was read before.
+        let found = self.matching(patterns, after);
+        self.shared.lock().read_merged(&found, range(self.clock.now()), upto)
+    }
+
+    /// The topics that `patterns` match and that had an event after `after`, found a slice of names at a time.
+    fn matching(&self, patterns: &[Pattern], after: Position) -> Vec<TopicId> {
         let mut found = Vec::new();
         for pattern in patterns {
             let mut from = None;
             loop {
                 let state = self.shared.lock();
-                from = state.by_name(pattern, from.as_ref(), after, slice, &mut found);
+                from = state.by_name(pattern, from.as_ref(), after, self.bounds.read_slice, &mut found);
                 if from.is_none() {
                     break;
                 }
@@ -171,7 +181,7 @@ impl MemoryLog {
         }
         found.sort_unstable();
         found.dedup();
-        self.shared.lock().read_merged(&found, range(self.clock.now()), upto)
+        found
     }
 }
 
@@ -227,6 +237,50 @@ impl Log for MemoryLog {
             }
             Selector::Patterns(patterns) => self.read_patterns(patterns, after, limit),
         })
+    }
+
+    /// Among patterns, looks at every topic that they match.
+    async fn locate(
+        &self,
+        selector: &Selector,
+        filter: &Filter,
+        since: Since,
+    ) -> Result<Position, ReadError> {
+        let ids = match selector {
+            Selector::Topic(name) => self.shared.lock().by_name.get(name).copied().into_iter().collect(),
+            Selector::Patterns(patterns) => self.matching(patterns, Position::START),
+        };
+        Ok(self.shared.lock().locate(&ids, filter, since, self.clock.now()))
+    }
+
+    async fn topics(
+        &self,
+        prefix: &str,
+        after: Option<&Topic>,
+        limit: usize,
+    ) -> Result<Vec<TopicUsage>, ReadError> {
+        let (mut found, mut from) = (Vec::new(), after.cloned());
+        loop {
+            let (slice, left) = (self.bounds.read_slice, limit - found.len());
+            let (some, next) =
+                self.shared.lock().topics(prefix, from.as_ref(), left, slice, self.clock.now());
+            found.extend(some);
+            match next {
+                Some(next) if found.len() < limit => from = Some(next),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    async fn purge(&self, topic: &Topic) -> Result<u64, ReadError> {
+        let upto = self.shared.lock().head;
+        let mut purged = 0;
+        self.in_slices(|state| {
+            let lost = state.purge(topic, upto, self.bounds.sweep_slice);
+            purged += lost as u64;
+            lost > 0
+        });
+        Ok(purged)
     }
 
     async fn close(&self) {

@@ -228,7 +228,7 @@ impl State {
         self.total = self.settings.total.max(self.held.min(self.total));
     }
 
-    fn lose_oldest(&mut self, id: TopicId) {
+    pub(super) fn lose_oldest(&mut self, id: TopicId) {
         let topic = &mut self.topics[id.index()];
         let Some(event) = topic.events.pop_front() else { return };
         let (position, weight) = (event.cursor.position, event.event.weight());
@@ -255,7 +255,7 @@ impl State {
     }
 
     /// Tells the indexes what a topic holds now.
-    fn settle(&mut self, id: TopicId) {
+    pub(super) fn settle(&mut self, id: TopicId) {
         let topic = &self.topics[id.index()];
         let holding = topic.holding();
         if holding.is_none() {
