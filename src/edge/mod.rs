@@ -5,10 +5,13 @@
 //! is counted (`metrics`). `subscribe` answers what is under the prefix.
 
 mod accept;
+mod ask;
+mod form;
 mod forward;
 mod metrics;
 mod problem;
 mod proxy;
+mod query;
 mod route;
 mod settings;
 mod subscribe;
