@@ -5,7 +5,9 @@
 //! is counted (`metrics`). `subscribe` answers what is under the prefix.
 
 mod accept;
+mod answer;
 mod ask;
+mod cors;
 mod form;
 mod forward;
 mod metrics;
@@ -19,6 +21,7 @@ mod throttle;
 mod tunnel;
 mod upstream;
 
+pub use cors::{Cors, Credentials, OriginError, OriginRule};
 pub use metrics::Metrics;
 pub use proxy::{Edge, Roots, proxy};
 pub use settings::{Overload, Settings, Upstream, UpstreamScheme, UpstreamTimeouts};

@@ -14,6 +14,8 @@ pub struct Settings {
     pub timeouts: UpstreamTimeouts,
     /// What a subscriber gets when the server is temporarily unable.
     pub overload: Overload,
+    /// Topics and patterns of one connection at most.
+    pub topics_per_connection: usize,
 }
 
 /// The app that everything outside the prefix is proxied to.

@@ -70,6 +70,9 @@ struct RawLimits {
     /// Subscribers at most, clamped to the open-files limit less a reserve; 0 for that clamp alone.
     #[schemars(range(min = 0, max = 10_000_000))]
     connections: u32,
+    /// Topics and patterns of one connection at most; 0 for no limit but the query's length.
+    #[schemars(range(min = 0, max = 10_000))]
+    topics_per_connection: u32,
 }
 
 /// `edge.overload` as written.
@@ -106,7 +109,7 @@ impl Default for RawTimeouts {
 
 impl Default for RawLimits {
     fn default() -> Self {
-        Self { connections: 100_000 }
+        Self { connections: 100_000, topics_per_connection: 64 }
     }
 }
 
@@ -121,6 +124,7 @@ impl Raw {
                 Overload::Retry => edge::Overload::Retry,
                 Overload::Status => edge::Overload::Status,
             },
+            topics_per_connection: unlimited_at_zero(self.limits.topics_per_connection),
         };
         (edge, self.build_fanout(check))
     }
@@ -138,10 +142,7 @@ impl Raw {
             let why = "less would have subscribers do little but reconnect; off for no limit";
             between(check, "edge.max_connection_age", age, CONNECTION_AGE, why)
         });
-        let max_connections = match self.limits.connections {
-            0 => usize::MAX,
-            some => some as usize,
-        };
+        let max_connections = unlimited_at_zero(self.limits.connections);
         fanout::Settings {
             heartbeat,
             retry: (low, high),
@@ -152,6 +153,11 @@ impl Raw {
             slow: fanout::Slow::Gap,
         }
     }
+}
+
+/// A limit of which 0 is none.
+fn unlimited_at_zero(limit: u32) -> usize {
+    if limit == 0 { usize::MAX } else { limit as usize }
 }
 
 impl RawTimeouts {
