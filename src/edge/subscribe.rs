@@ -51,7 +51,7 @@ impl Terms {
         Self {
             overload: settings.overload,
             topics: settings.topics_per_connection,
-            common: Common::of(None, &request.method, &request.headers),
+            common: Common::of(settings.cors.as_ref(), &request.method, &request.headers),
         }
     }
 }
