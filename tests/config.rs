@@ -91,8 +91,18 @@ fn the_defaults_file_holds_every_key() {
     assert_eq!(all, expected);
 
     let off: BTreeSet<String> = all.difference(&written(&defaults())).cloned().collect();
-    let want =
-        ["admin.token", "edge.upstream", "fanout.shards", "topics", "topics.history", "topics.history.age"];
+    let want = [
+        "admin.token",
+        "edge.cors",
+        "edge.cors.credentials",
+        "edge.cors.max_age",
+        "edge.cors.origins",
+        "edge.upstream",
+        "fanout.shards",
+        "topics",
+        "topics.history",
+        "topics.history.age",
+    ];
     let want = want.into_iter().chain([
         "topics.history.bytes",
         "topics.history.events",

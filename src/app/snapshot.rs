@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use crate::config::Config;
 use crate::edge::RuleOf;
-use crate::event::Topic;
+use crate::event::{Pattern, Selector};
 use crate::live::Live;
 
 /// The label of a topic that no rule matches.
@@ -35,12 +35,16 @@ impl Snapshots {
         Live::new(arc_swap::access::Map::new(Arc::clone(&self.0), part))
     }
 
-    /// Names the first topic rule that matches.
+    /// Names the first topic rule that matches; of several topics the first that covers them all.
     pub(super) fn rule_of(&self) -> RuleOf {
         let snapshots = Arc::clone(&self.0);
-        Arc::new(move |topic: &Topic| {
+        Arc::new(move |selector: &Selector| {
             let config = snapshots.load();
-            let rule = config.topics.iter().find(|rule| rule.pattern.matches(topic));
+            let covers = |pattern: &Pattern| match selector {
+                Selector::Topic(topic) => pattern.matches(topic),
+                Selector::Patterns(all) => all.iter().all(|one| pattern.covers(one)),
+            };
+            let rule = config.topics.iter().find(|rule| covers(&rule.pattern));
             rule.map_or(NO_RULE, |rule| &rule.name).into()
         })
     }

@@ -5,10 +5,15 @@
 //! is counted (`metrics`). `subscribe` answers what is under the prefix.
 
 mod accept;
+mod answer;
+mod ask;
+mod cors;
+mod form;
 mod forward;
 mod metrics;
 mod problem;
 mod proxy;
+mod query;
 mod route;
 mod settings;
 mod subscribe;
@@ -16,6 +21,7 @@ mod throttle;
 mod tunnel;
 mod upstream;
 
+pub use cors::{Cors, Credentials, OriginError, OriginRule};
 pub use metrics::Metrics;
 pub use proxy::{Edge, Roots, proxy};
 pub use settings::{Overload, Settings, Upstream, UpstreamScheme, UpstreamTimeouts};

@@ -24,7 +24,7 @@ use super::metrics::Metrics;
 use super::problem::{self, Problem};
 use super::route::{Route, Target, origin_form, route};
 use super::settings::Settings;
-use super::subscribe::Subscribe;
+use super::subscribe::{Subscribe, Terms};
 use super::throttle::Throttle;
 use super::tunnel::Tunnels;
 use super::upstream::{self, App, MAX_ADDRESSES, Resolver};
@@ -172,8 +172,8 @@ impl ProxyHttp for Edge {
         if let Some(target) = topics {
             match &self.subscribe {
                 Some(subscribe) => {
-                    let overload = self.settings.load().overload;
-                    subscribe.serve(&mut session.downstream_session, target, overload).await?;
+                    let terms = Terms::of(&self.settings.load(), session.req_header());
+                    subscribe.serve(&mut session.downstream_session, target, &terms).await?;
                 }
                 None => problem::answer(session, NOT_FOUND).await?,
             }

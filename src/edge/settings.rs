@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cors::Cors;
+
 /// The edge's part of the configuration. All of it is replaced by a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -14,6 +16,10 @@ pub struct Settings {
     pub timeouts: UpstreamTimeouts,
     /// What a subscriber gets when the server is temporarily unable.
     pub overload: Overload,
+    /// Which pages of other origins may read what is under the prefix; none when none may.
+    pub cors: Option<Cors>,
+    /// Topics and patterns of one connection at most.
+    pub topics_per_connection: usize,
 }
 
 /// The app that everything outside the prefix is proxied to.

@@ -14,7 +14,7 @@ mod topic;
 
 pub use cursor::{Cursor, Epoch, Position};
 pub use delivery::{DedupeKey, Delivery, Event, LoggedEvent, Millis};
-pub use name::{EventType, NameError};
+pub use name::{EventType, NameError, RESERVED_PREFIX};
 pub use pattern::Pattern;
 pub use selector::Selector;
 pub use subscription::{Beats, Begin, DEFAULT_TYPE, Filter, Format, Since, Subscription};

@@ -5,7 +5,7 @@ use std::fmt;
 use super::limits::{TOPIC_BYTES, TOPIC_TOKENS, TYPE_BYTES};
 
 /// Prefix of the server's own topics and types.
-pub(super) const RESERVED_PREFIX: &str = "sidestream.";
+pub const RESERVED_PREFIX: &str = "sidestream.";
 
 /// Why a topic, pattern or type was refused. The text is shown to whoever sent it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

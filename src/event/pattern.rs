@@ -49,6 +49,21 @@ impl Pattern {
         names.next().is_none()
     }
 
+    /// Whether every topic that `other` stands for is one of this pattern's too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let mut theirs = other.0.split('.');
+        for token in self.0.split('.') {
+            match (token, theirs.next()) {
+                ("**", Some(_)) => return true,
+                ("*", Some(their)) if their != "**" => {}
+                (ours, Some(their)) if ours == their => {}
+                _ => return false,
+            }
+        }
+        theirs.next().is_none()
+    }
+
     /// The one topic it stands for, when it holds no wildcard.
     #[must_use]
     pub fn as_topic(&self) -> Option<Topic> {
@@ -77,6 +92,8 @@ impl fmt::Display for Pattern {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -96,6 +113,50 @@ mod tests {
         for (pattern, topic, want) in cases {
             let matched = Pattern::parse(pattern).unwrap().matches(&Topic::parse(topic).unwrap());
             assert_eq!(matched, want, "{pattern} on {topic}");
+        }
+    }
+
+    #[test]
+    fn covering_by_table() {
+        let cases = [
+            ("a", "a", true),
+            ("a", "b", false),
+            ("a", "*", false),
+            ("*", "a", true),
+            ("*", "*", true),
+            ("*", "**", false),
+            ("*", "a.b", false),
+            ("**", "**", true),
+            ("**", "a.*.b", true),
+            ("a.*", "a.**", false),
+            ("a.**", "a.**", true),
+            ("a.**", "a.*.c", true),
+            ("a.**", "a", false),
+            ("a.**", "**", false),
+            ("*.b", "a.b", true),
+            ("*.b", "*.*", false),
+        ];
+        for (pattern, other, want) in cases {
+            let covers = Pattern::parse(pattern).unwrap().covers(&Pattern::parse(other).unwrap());
+            assert_eq!(covers, want, "{pattern} over {other}");
+        }
+    }
+
+    proptest! {
+        /// Covering is about all topics at once: with three tokens of two letters every one of them is tried.
+        #[test]
+        fn covering_is_matching_all_that_is_matched(ours in "([ab*]\\.){0,2}([ab]|\\*|\\*\\*)", theirs in "([ab*]\\.){0,2}([ab]|\\*|\\*\\*)") {
+            let (ours, theirs) = (Pattern::parse(&ours).unwrap(), Pattern::parse(&theirs).unwrap());
+            let letters = ["a", "b", "c"];
+            let mut topics: Vec<String> = letters.map(str::to_owned).into();
+            for length in 1..4 {
+                let longer = topics.iter().filter(|t| t.split('.').count() == length);
+                let longer: Vec<_> = longer.flat_map(|t| letters.map(|l| format!("{t}.{l}"))).collect();
+                topics.extend(longer);
+            }
+            let topics = topics.iter().map(|t| Topic::parse(t).unwrap());
+            let all = topics.filter(|t| theirs.matches(t)).all(|t| ours.matches(&t));
+            prop_assert_eq!(ours.covers(&theirs), all);
         }
     }
 

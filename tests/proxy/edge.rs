@@ -41,7 +41,14 @@ impl Front {
             idle: Duration::from_hours(1),
         };
         let prefix = "/topics".to_owned();
-        let settings = Settings { prefix, upstream, timeouts, overload: Overload::Retry };
+        let settings = Settings {
+            prefix,
+            upstream,
+            timeouts,
+            overload: Overload::Retry,
+            cors: None,
+            topics_per_connection: 64,
+        };
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let live = Live::new(Map::new(Arc::clone(&settings), |settings: &Settings| settings));
         let registry = Registry::new();

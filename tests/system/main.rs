@@ -9,6 +9,8 @@
 #![allow(clippy::doc_markdown, reason = "names of Kubernetes and of the web are words here")]
 #![allow(clippy::cast_sign_loss, reason = "shares of a time that has passed are not negative")]
 
+mod asking;
+mod cors;
 mod descriptors;
 mod drain;
 mod faults;

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::check::Check;
-use crate::config::written::{Age, AppUrl, Listen, Prefix, Span, SpanRange, Text};
+use crate::config::written::{Age, AppUrl, Listen, Prefix, SlowSource, Span, SpanRange, Text};
 use crate::net::Address;
 use crate::{edge, fanout};
 
-use super::between;
+use super::{between, cors};
 
 /// A sign of life this often: below it, idle connections would cost more than events; above it, proxies in between
 /// close what they take for dead, and a vanished subscriber is noticed late.
@@ -21,6 +21,9 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_h
 
 /// The least age at which streams end: below it subscribers do little but reconnect.
 const CONNECTION_AGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(365 * 24));
+
+/// Bounds on how long a subscriber may take nothing: below it a moment without a network ends streams.
+const SLOW: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
 
 /// Bounds on waiting for the app.
 const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(7 * 24));
@@ -47,6 +50,11 @@ pub(in crate::config) struct Raw {
     max_connection_age: Text<Age>,
     /// What a subscriber gets when the server is temporarily unable.
     overload: Overload,
+    /// What becomes of a subscriber that does not read what there is for it: `gap` or `{disconnect: 30s}`.
+    slow: SlowSource,
+    /// Which pages of other origins may read what is under the prefix. Without it none may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cors: Option<cors::Raw>,
     /// What one instance takes on.
     limits: RawLimits,
 }
@@ -70,6 +78,15 @@ struct RawLimits {
     /// Subscribers at most, clamped to the open-files limit less a reserve; 0 for that clamp alone.
     #[schemars(range(min = 0, max = 10_000_000))]
     connections: u32,
+    /// Subscribers of one address at most (of one /64 where it is IPv6); 0 for no limit.
+    #[schemars(range(min = 0, max = 10_000_000))]
+    per_ip: u32,
+    /// Topics and patterns of one connection at most; 0 for no limit but the query's length.
+    #[schemars(range(min = 0, max = 10_000))]
+    topics_per_connection: u32,
+    /// Subscribers that are let in within a second at most; 0 for no limit.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    admissions_per_second: u32,
 }
 
 /// `edge.overload` as written.
@@ -93,6 +110,8 @@ impl Default for Raw {
             retry: Text::of("2s..4s"),
             max_connection_age: Text::of("off"),
             overload: Overload::Retry,
+            slow: SlowSource::Gap,
+            cors: None,
             limits: RawLimits::default(),
         }
     }
@@ -106,7 +125,7 @@ impl Default for RawTimeouts {
 
 impl Default for RawLimits {
     fn default() -> Self {
-        Self { connections: 100_000 }
+        Self { connections: 100_000, per_ip: 0, topics_per_connection: 64, admissions_per_second: 0 }
     }
 }
 
@@ -121,6 +140,8 @@ impl Raw {
                 Overload::Retry => edge::Overload::Retry,
                 Overload::Status => edge::Overload::Status,
             },
+            cors: self.cors.as_ref().map(|cors| cors.build(check)),
+            topics_per_connection: unlimited_at_zero(self.limits.topics_per_connection),
         };
         (edge, self.build_fanout(check))
     }
@@ -138,20 +159,32 @@ impl Raw {
             let why = "less would have subscribers do little but reconnect; off for no limit";
             between(check, "edge.max_connection_age", age, CONNECTION_AGE, why)
         });
-        let max_connections = match self.limits.connections {
-            0 => usize::MAX,
-            some => some as usize,
-        };
+        let max_connections = unlimited_at_zero(self.limits.connections);
         fanout::Settings {
             heartbeat,
             retry: (low, high),
             max_connection_age,
             max_connections,
-            per_ip: 0,
-            admissions_per_second: 0,
-            slow: fanout::Slow::Gap,
+            per_ip: self.limits.per_ip as usize,
+            admissions_per_second: self.limits.admissions_per_second,
+            slow: self.build_slow(check),
         }
     }
+
+    fn build_slow(&self, check: &mut Check<'_>) -> fanout::Slow {
+        match &self.slow {
+            SlowSource::Gap => fanout::Slow::Gap,
+            SlowSource::Disconnect(Text(Span(after))) => {
+                let why = "less ends streams for a moment without a network; gap for never";
+                fanout::Slow::Disconnect(between(check, "edge.slow.disconnect", *after, SLOW, why))
+            }
+        }
+    }
+}
+
+/// A limit of which 0 is none.
+fn unlimited_at_zero(limit: u32) -> usize {
+    if limit == 0 { usize::MAX } else { limit as usize }
 }
 
 impl RawTimeouts {

@@ -5,6 +5,7 @@
 //! is known to be of its kind; a conversion checks bounds and relations.
 
 mod admin;
+mod cors;
 mod drain;
 mod edge;
 mod fanout;

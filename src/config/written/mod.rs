@@ -7,9 +7,11 @@
 mod duration;
 mod listen;
 mod names;
+mod origin;
 mod prefix;
 mod secret;
 mod size;
+mod slow;
 mod upstream;
 
 use std::borrow::Cow;
@@ -21,9 +23,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub(super) use duration::{Age, Span, SpanRange, show as show_duration};
 pub(super) use listen::Listen;
 pub(super) use names::{RuleMatch, RuleName};
+pub(super) use origin::Origin;
 pub(super) use prefix::Prefix;
 pub(super) use secret::{Environment, SecretSource};
 pub(super) use size::{Size, show as show_size};
+pub(super) use slow::SlowSource;
 pub(super) use upstream::AppUrl;
 
 /// Where a schema node says, for people, what is expected.
@@ -77,6 +81,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind::<Prefix>(),
     kind::<RuleName>(),
     kind::<RuleMatch>(),
+    kind::<Origin>(),
 ];
 
 const fn kind<T: Written>() -> Kind {

@@ -1,0 +1,63 @@
+//! A query as browsers write it: `application/x-www-form-urlencoded` (URL Standard, section 5).
+//!
+//! Each name and value is decoded exactly once. `+` is a space, since `URLSearchParams` writes one so and writes a plus
+//! as `%2B`; in a path, which is no form, `+` stays `+`.
+
+use std::borrow::Cow;
+
+use crate::net::http::{DecodeError, decode};
+
+/// The pairs of a query, in their order. Those whose name is no text are left out: they are none of ours.
+pub(super) fn pairs(query: &[u8]) -> impl Iterator<Item = (String, &[u8])> {
+    query.split(|&b| b == b'&').filter_map(|pair| {
+        let (name, value) = match pair.iter().position(|&b| b == b'=') {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, &pair[pair.len()..]),
+        };
+        Some((text(name).ok()?, value))
+    })
+}
+
+/// The text of a value.
+///
+/// # Errors
+/// [`DecodeError`].
+pub(super) fn text(value: &[u8]) -> Result<String, DecodeError> {
+    let spaced: Cow<'_, [u8]> = if value.contains(&b'+') {
+        value.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect::<Vec<u8>>().into()
+    } else {
+        value.into()
+    };
+    decode(&spaced).map(Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(query: &str) -> Vec<(String, Result<String, DecodeError>)> {
+        pairs(query.as_bytes()).map(|(name, value)| (name, text(value))).collect()
+    }
+
+    #[test]
+    fn pairs_by_table() {
+        let ok = |name: &str, value: &str| (name.to_owned(), Ok(value.to_owned()));
+        assert_eq!(read("a=1&b=2"), [ok("a", "1"), ok("b", "2")]);
+        assert_eq!(read("a=1=2"), [ok("a", "1=2")]);
+        assert_eq!(read("a&b="), [ok("a", ""), ok("b", "")]);
+        assert_eq!(read("%61%3D=x+y%2Bz%20"), [ok("a=", "x y+z ")]);
+        assert_eq!(read("a=%2541&a=caf%C3%A9"), [ok("a", "%41"), ok("a", "caf\u{e9}")]);
+        assert_eq!(read("%zz=1&a=%zz"), [("a".to_owned(), Err(DecodeError::Escape))]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(query: Vec<u8>) {
+            for (_, value) in pairs(&query) {
+                let _ = text(value);
+            }
+        }
+    }
+}
