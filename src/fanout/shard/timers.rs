@@ -150,8 +150,11 @@ impl Shard {
             Place::Behind(_) | Place::Fetching(_) | Place::Shut => return,
         };
         let news = group.is_idle() && conn.told.max(group.told) < self.at.position.sequence;
-        let said = beat.said(group.subscription.beats);
-        let bytes = if news { &said.id } else { &said.life }.bytes(group.framing);
+        let beats = group.subscription.beats;
+        let said = beat.said(beats);
+        // Who wants to see its beats sees in each of them where it stands, as long as that is the shard's own place.
+        let id = news || (beats == Beats::Events && group.is_idle());
+        let bytes = if id { &said.id } else { &said.life }.bytes(group.framing);
         match send(&conn.socket, &bytes) {
             Ok(sent) if sent == bytes.len() => {
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
