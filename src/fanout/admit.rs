@@ -14,7 +14,7 @@ use super::addresses::{Addresses, Held};
 use super::command::{Admission, Admit, Command};
 use super::limits::REPLAY_PINNED_BYTES;
 use super::reader::Start;
-use crate::event::{Begin, Subscription};
+use crate::event::{Begin, Cursor, Epoch, Subscription};
 use crate::log::ReadError;
 
 /// Why a stream is not opened now. All of them are temporary.
@@ -83,6 +83,13 @@ impl Fanout {
         self.room(address, begin).inspect_err(|&refused| self.shared.metrics.refused(refused))
     }
 
+    /// The newest place that is known here. A log that is out of reach shows an old head, and the ring may be past it.
+    fn head(&self) -> Cursor {
+        let head = self.log.head();
+        let newest = self.ring.newest().filter(|newest| newest.epoch == head.epoch);
+        newest.filter(|newest| newest.position > head.position).unwrap_or(head)
+    }
+
     fn room(self: &Arc<Self>, address: Option<IpAddr>, begin: &Begin) -> Result<Reservation, Refused> {
         if self.draining.load(Ordering::Acquire) {
             return Err(Refused::Draining);
@@ -132,7 +139,7 @@ impl Reservation {
         let Self { room, held } = self;
         let interest = Interested::join(&room, subscription);
         let log = &room.fanout.log;
-        let head = log.head();
+        let head = room.fanout.head();
         let start = match begin {
             Begin::Now => Start::resolve(None, head),
             Begin::Cursor(cursor) => Start::resolve(Some(cursor), head),
@@ -142,7 +149,7 @@ impl Reservation {
                 Start::Since { position: position.min(head.position), head: head.position }
             }
         };
-        Ok(Beginning { room, interest, held, start })
+        Ok(Beginning { room, interest, held, start, epoch: head.epoch })
     }
 }
 
@@ -152,14 +159,15 @@ pub struct Beginning {
     interest: Interested,
     held: Option<Arc<Held>>,
     start: Start,
+    epoch: Epoch,
 }
 
 impl Beginning {
     /// Hands the subscriber's socket to a shard, which answers it.
     pub fn admit(self, admission: Admission) {
-        let Self { mut room, mut interest, held, start } = self;
+        let Self { mut room, mut interest, held, start, epoch } = self;
         (room.owner, interest.owner) = (Owner::Shard, Owner::Shard);
-        let admit = Admit { admission, subscription: Arc::clone(&interest.subscription), held, start };
+        let admit = Admit { admission, subscription: Arc::clone(&interest.subscription), held, start, epoch };
         room.fanout.shards[room.shard].send(Command::Admit(Box::new(admit)));
     }
 }

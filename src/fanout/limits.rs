@@ -23,6 +23,9 @@ pub const REPLAY_PINNED_BYTES: usize = PINNED_BYTES / 2;
 pub const VANISHED_BEATS: u32 = 4;
 pub const VANISHED_LEAST: Duration = Duration::from_secs(5);
 
+/// How long a page that could not be read is left alone: the log is in trouble, and many may wait for it.
+pub const REREAD: Duration = Duration::from_millis(250);
+
 /// How often a shard looks for connections that stand still.
 pub const PATROL: Duration = Duration::from_secs(1);
 

@@ -46,6 +46,17 @@ impl Start {
             _ => Self::Unknown(kept(), head.position),
         }
     }
+
+    /// What becomes of a start that was found in `then`, when the log is in another epoch by the time it is used.
+    #[must_use]
+    pub fn overtaken(self, then: Epoch) -> Self {
+        match self {
+            Self::Now(position) | Self::After(position) | Self::Since { position, .. } => {
+                Self::Restarted(Cursor::new(then, position).to_string().into_bytes().into())
+            }
+            Self::Restarted(requested) | Self::Unknown(requested, _) => Self::Restarted(requested),
+        }
+    }
 }
 
 /// A subscription's place while it is not at the shard's own.

@@ -31,8 +31,20 @@ pub struct Entry {
     pub cursor: Cursor,
     /// When it was put here, for the delivery latency.
     pub published: Instant,
+    /// The last time that the log began anew, up to this entry.
+    pub anew: Anew,
     /// What it is.
     pub what: What,
+}
+
+/// A beginning of the log's order. Whoever was not told of it by its own entry, because the ring had moved past that, sees
+/// from the next entry that there was one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Anew {
+    /// How many there have been.
+    pub count: u64,
+    /// The place that what came next follows.
+    pub at: Position,
 }
 
 /// An event's frames, by format.
@@ -114,6 +126,7 @@ impl Ring {
             weights: VecDeque::with_capacity(entries),
             bytes: 0,
             budget: bytes,
+            anew: Anew::default(),
         };
         (writer, ring)
     }
@@ -151,6 +164,12 @@ impl Ring {
         self.slot(number).load_full().filter(|entry| entry.number == number)
     }
 
+    /// The place of the newest entry, unless there is none, or it is overtaken at this moment.
+    #[must_use]
+    pub fn newest(&self) -> Option<Cursor> {
+        self.get(self.head().checked_sub(1)?).map(|entry| entry.cursor)
+    }
+
     fn slot(&self, number: u64) -> &ArcSwapOption<Entry> {
         &self.slots[(number % self.slots.len() as u64) as usize]
     }
@@ -186,6 +205,7 @@ pub struct RingWriter {
     weights: VecDeque<usize>,
     bytes: usize,
     budget: usize,
+    anew: Anew,
 }
 
 impl RingWriter {
@@ -194,7 +214,7 @@ impl RingWriter {
         let mut number = self.ring.head.load(Ordering::Relaxed);
         for logged in batch {
             let what = What::Event(Arc::clone(logged), Frames::default());
-            self.put(Entry { number, cursor: logged.cursor, published: now, what });
+            self.put(Entry { number, cursor: logged.cursor, published: now, anew: self.anew, what });
             number += 1;
         }
         self.ring.head.store(number, Ordering::Release);
@@ -203,7 +223,8 @@ impl RingWriter {
     /// Tells the shards that the log began anew at `cursor`.
     pub fn reset(&mut self, cursor: Cursor, now: Instant) {
         let number = self.ring.head.load(Ordering::Relaxed);
-        self.put(Entry { number, cursor, published: now, what: What::Reset });
+        self.anew = Anew { count: self.anew.count + 1, at: cursor.position };
+        self.put(Entry { number, cursor, published: now, anew: self.anew, what: What::Reset });
         self.ring.head.store(number + 1, Ordering::Release);
     }
 

@@ -16,6 +16,7 @@ mod drain;
 mod faults;
 mod http;
 mod reload;
+mod remote;
 mod resume;
 mod seam;
 mod shard;

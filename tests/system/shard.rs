@@ -3,74 +3,38 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
-use prometheus::Registry;
-use sidestream::event::{Begin, Delivery, Epoch, Event, Selector, Subscription, Topic};
-use sidestream::fanout::{Admission, Fanout, Fault, Metrics, Settings, Slow};
+use sidestream::event::{Begin, Delivery, Epoch, Event, Topic};
+use sidestream::fanout::{Fanout, Fault};
 use sidestream::live::Live;
+use sidestream::log::Log as _;
 use sidestream::log::clock::Clock;
 use sidestream::log::memory::MemoryLog;
-use sidestream::log::{HistorySettings, Log as _, TopicLimits};
-use sidestream::sse::Framing;
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Connection, Subscriber, until};
-
-const HEAD: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+use crate::support::inside::{Inside, history, quiet, to};
+use crate::support::{Subscriber, until};
 
 /// Two shards over a log in memory that keeps `events` of a topic.
 struct Running {
     log: MemoryLog,
     fanout: Arc<Fanout>,
+    inside: Inside,
 }
 
 impl Running {
     fn start(events: usize) -> Self {
-        let limits = TopicLimits { events, bytes: 64 << 20, age: Duration::from_hours(1) };
-        let history = HistorySettings {
-            default: limits,
-            rules: Vec::new(),
-            total: 64 << 20,
-            dedupe_window: Duration::from_hours(1),
-            dedupe_keys: 1000,
-        };
-        let log = MemoryLog::new(Live::fixed(history), Clock::system(), Epoch::new(0xabc));
-        let settings = Settings {
-            heartbeat: Duration::from_hours(1),
-            retry: (Duration::from_secs(2), Duration::from_secs(4)),
-            max_connection_age: None,
-            max_connections: 1000,
-            per_ip: 0,
-            admissions_per_second: 0,
-            slow: Slow::Gap,
-        };
-        let metrics = Metrics::register(&Registry::new()).unwrap();
-        let fanout = Fanout::start(Arc::new(log.clone()), Live::fixed(settings), metrics, 2, 1000).unwrap();
-        Self { log, fanout }
+        let log = MemoryLog::new(Live::fixed(history(events)), Clock::system(), Epoch::new(0xabc));
+        let inside = Inside::over(Arc::new(log.clone()), quiet(), 2);
+        Self { log, fanout: Arc::clone(&inside.fanout), inside }
     }
 
-    /// Opens a stream on whichever shard has fewer: the first on shard 0, the second on shard 1, and so on.
     async fn subscribe(&self) -> Subscriber {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (theirs, peer) = listener.accept().await.unwrap();
-        let admission = Admission {
-            socket: theirs.into_std().unwrap().into(),
-            remote: Some(peer),
-            framing: Framing::Chunked,
-            head: HEAD.into(),
-            rule: "default".into(),
-        };
-        let subscription = Subscription::to(Selector::Topic(Topic::parse("orders").unwrap()));
-        let reservation = self.fanout.reserve(Some(peer.ip()), &Begin::Now).unwrap();
-        reservation.begin(Arc::new(subscription), &Begin::Now).await.unwrap().admit(admission);
-        let mut stream = Subscriber::over(Connection::over(ours)).await;
+        let mut stream = self.inside.subscribe(to(&["orders"]), Begin::Now).await;
         stream.opening().await;
         stream
     }
 
+    /// Into the log itself: what moves it into the ring is then the feeder's own thread.
     async fn publish(&self, range: std::ops::Range<usize>) {
         for n in range {
             let event = Event {

@@ -26,6 +26,38 @@ pub enum Place {
     Shut,
 }
 
+impl Place {
+    /// From behind to waiting for a page. False, and nothing changes, when it is elsewhere.
+    pub fn fetch(&mut self) -> bool {
+        self.turn(|place| match place {
+            Self::Behind(reader) => Ok(Self::Fetching(reader)),
+            other => Err(other),
+        })
+    }
+
+    /// From waiting for a page to behind. False, and nothing changes, when it is elsewhere.
+    pub fn stop_fetching(&mut self) -> bool {
+        self.turn(|place| match place {
+            Self::Fetching(reader) => Ok(Self::Behind(reader)),
+            other => Err(other),
+        })
+    }
+
+    fn turn(&mut self, to: impl FnOnce(Self) -> Result<Self, Self>) -> bool {
+        // What stands there meanwhile is seen by nobody.
+        match to(std::mem::replace(self, Self::Shut)) {
+            Ok(place) => {
+                *self = place;
+                true
+            }
+            Err(place) => {
+                *self = place;
+                false
+            }
+        }
+    }
+}
+
 /// See the module's documentation. Kept small: there is one for each subscriber.
 pub struct Conn {
     pub socket: Socket,

@@ -59,12 +59,14 @@ impl Shard {
                         if !self.all_idle() {
                             break;
                         }
-                        self.begin_anew(entry.number, entry.cursor);
+                        self.begin_anew(entry.cursor);
+                        self.since = (entry.number + 1, entry.cursor.position);
                     } else {
                         self.put(&entry);
                     }
                     self.next = entry.number + 1;
                     self.at = entry.cursor;
+                    self.anew = entry.anew.count;
                 }
                 // Overtaken: what is missing here is in history, unless it was evicted, and then it is told.
                 None if self.all_idle() => self.skip_ahead(),
@@ -107,21 +109,21 @@ impl Shard {
         let Some(entry) = self.ring.get(oldest.max(self.next)) else { return };
         let from = self.at.position;
         self.demote_all(|_| Reader::lagging(from));
+        if entry.anew.count != self.anew {
+            self.begin_anew(Cursor::new(entry.cursor.epoch, entry.anew.at));
+        }
         // Where the span that can still be searched begins: behind this entry, which itself is left to history.
         self.since = (entry.number + 1, entry.cursor.position);
-        if entry.cursor.epoch != self.at.epoch || matches!(entry.what, What::Reset) {
-            self.begin_anew(entry.number, entry.cursor);
-        }
         self.next = entry.number + 1;
         self.at = entry.cursor;
+        self.anew = entry.anew.count;
     }
 
     /// The log lost its place or began anew at `cursor`: everyone is told, and goes on from there.
-    fn begin_anew(&mut self, number: u64, cursor: Cursor) {
+    fn begin_anew(&mut self, cursor: Cursor) {
         let from = self.at.position;
         self.demote_all(|_| Reader::lagging(from));
         let old = self.at.epoch;
-        self.since = (number + 1, cursor.position);
         let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
         for (_, group) in &mut self.groups {
             group.1.told = 0;
@@ -132,9 +134,8 @@ impl Shard {
             let (Place::Behind(reader) | Place::Fetching(reader)) = &mut conn.place else { continue };
             let was = Cursor::new(old, reader.position);
             reader.reset(was, cursor.position);
-            if let Place::Fetching(reader) = std::mem::replace(&mut conn.place, Place::Shut) {
-                // The page it waits for is of the old order; when it comes it finds nobody.
-                conn.place = Place::Behind(reader);
+            // The page it waits for is of the old order; when it comes it finds nobody.
+            if conn.place.stop_fetching() {
                 self.queue(key, Ready::Writable);
             }
         }

@@ -149,6 +149,8 @@ struct Shard {
     at: Cursor,
     /// The first ring number of the current order, and the place before it.
     since: (u64, Position),
+    /// How often the log has begun anew.
+    anew: u64,
     /// Groups with a job, in turn.
     jobs: VecDeque<u32>,
     /// Groups with pending events and no job.
@@ -189,6 +191,7 @@ impl Shard {
             next: 0,
             at,
             since: (0, at.position),
+            anew: 0,
             jobs: VecDeque::new(),
             dirty: Vec::new(),
             pending: 0,
@@ -296,7 +299,9 @@ impl Shard {
 
     /// Takes over a subscriber's socket: its response begins with what is known now.
     fn admit(&mut self, admit: Admit) {
-        let Admit { admission, subscription, held, start } = admit;
+        let Admit { admission, subscription, held, start, epoch } = admit;
+        // This shard may not have come to the new epoch yet; then it will be told of it like everyone here.
+        let start = if epoch == self.at.epoch { start } else { start.overtaken(epoch) };
         let Admission { socket, remote, framing, head, rule } = admission;
         self.watch_peer(&socket);
         let group = self.group(subscription, framing, rule);

@@ -16,6 +16,7 @@ use super::live::{Sent, send};
 use crate::event::{LoggedEvent, Position};
 use crate::fanout::batch::{BATCH_BYTES, Batch, Placed};
 use crate::fanout::command::{Fetched, PageKey};
+use crate::fanout::limits::REREAD;
 use crate::fanout::reader::{Opening, Prefix};
 use crate::fanout::shared::FetchRequest;
 use crate::log::Coverage;
@@ -194,19 +195,15 @@ impl Shard {
         let conn = self.conn_ref(key);
         let group = self.conns[key as usize].group;
         let (serial, group) = &self.groups[group as usize];
-        let place = std::mem::replace(&mut self.conns[key as usize].place, Place::Shut);
-        let Place::Behind(reader) = place else {
-            self.conns[key as usize].place = place;
-            return;
-        };
-        let page = PageKey { group: *serial, epoch: self.at.epoch, after: reader.position };
+        let Place::Behind(reader) = &self.conns[key as usize].place else { return };
+        let page = PageKey { group: *serial, epoch: self.at.epoch, anew: self.anew, after: reader.position };
         let waiting = self.pages.entry(page).or_default();
         waiting.push(conn);
         if waiting.len() == 1 {
             let subscription = Arc::clone(&group.subscription);
             self.shared.fetch(self.index, FetchRequest { page, subscription });
         }
-        self.conns[key as usize].place = Place::Fetching(reader);
+        self.conns[key as usize].place.fetch();
     }
 
     /// A page came, or could not be read now.
@@ -216,6 +213,7 @@ impl Shard {
             for conn in waiting {
                 if self.stop_fetching(conn) {
                     self.unread.push(conn);
+                    self.timers.reread.get_or_insert(self.now + REREAD);
                 }
             }
             return;
@@ -230,17 +228,7 @@ impl Shard {
 
     /// A connection that waits for a page is behind again. False when it is not there, or not waiting.
     fn stop_fetching(&mut self, conn: ConnRef) -> bool {
-        let Some(found) = self.find(conn) else { return false };
-        match std::mem::replace(&mut found.place, Place::Shut) {
-            Place::Fetching(reader) => {
-                found.place = Place::Behind(reader);
-                true
-            }
-            place => {
-                found.place = place;
-                false
-            }
-        }
+        self.find(conn).is_some_and(|found| found.place.stop_fetching())
     }
 
     /// Lets connections go on that can, a bounded number in one turn.

@@ -31,6 +31,8 @@ pub(super) struct Timers {
     drain: Option<Drain>,
     /// When those who stand still are looked for next.
     patrol: Instant,
+    /// When pages that could not be read are asked for again.
+    pub(super) reread: Option<Instant>,
 }
 
 /// Streams that are being ended, evenly over a window.
@@ -49,6 +51,7 @@ impl Timers {
             shut: VecDeque::new(),
             drain: None,
             patrol: now,
+            reread: None,
         }
     }
 
@@ -58,6 +61,7 @@ impl Timers {
         if let Some(Reverse((age, ..))) = self.ages.peek() {
             due = due.min(*age);
         }
+        due = self.reread.map_or(due, |reread| due.min(reread));
         if let Some((shut, _)) = self.shut.front() {
             due = due.min(*shut);
         }
@@ -99,6 +103,9 @@ impl Shard {
             for key in keys {
                 self.beat(key, &beat);
             }
+        }
+        if self.timers.reread.is_some_and(|due| due <= self.now) {
+            self.timers.reread = None;
             self.read_again();
         }
         self.patrol();

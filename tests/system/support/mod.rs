@@ -3,6 +3,7 @@
 mod app;
 mod gateway;
 mod http;
+pub mod inside;
 mod metrics;
 mod sender;
 mod stream;
