@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
-use crate::net::Address;
+use crate::net::{Address, ProxyProtocol};
 
 pub use self::diff::{Change, Effect, diff};
 pub use self::problem::{OneLine, Position, Problem};
@@ -64,7 +64,7 @@ pub struct Config {
     effective: diff::Effective,
 }
 
-/// The addresses of the three listeners.
+/// The addresses of the three listeners, and what their connections begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listeners {
     /// Subscribers and the app.
@@ -73,6 +73,10 @@ pub struct Listeners {
     pub ingress: Address,
     /// Operators.
     pub admin: Address,
+    /// Whether a proxy in front of `edge` says who its callers are.
+    pub edge_proxy_protocol: ProxyProtocol,
+    /// The same for `ingress`. Admin never takes anybody's word for who calls.
+    pub ingress_proxy_protocol: ProxyProtocol,
 }
 
 /// A configuration and what goes with it.

@@ -11,6 +11,7 @@ use crate::net::Address;
 use crate::{edge, fanout};
 
 use super::between;
+use super::proxy_protocol::ProxyProtocol;
 
 /// A sign of life this often: below it, idle connections would cost more than events; above it, proxies in between
 /// close what they take for dead, and a vanished subscriber is noticed late.
@@ -31,6 +32,8 @@ const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_
 pub(in crate::config) struct Raw {
     /// Where it listens: `host:port`, `"[v6]:port"` or `unix:/path`; port 0 picks a free one.
     pub listen: Text<Listen>,
+    /// Whether every connection begins with a PROXY header that says who the caller is.
+    pub proxy_protocol: ProxyProtocol,
     /// The path below which topics are subscribed to.
     prefix: Text<Prefix>,
     /// The app that every other path is proxied to: `http://host:port`, `https://host:port` or `unix:/path`.
@@ -86,6 +89,7 @@ impl Default for Raw {
     fn default() -> Self {
         Self {
             listen: Text::of("127.0.0.1:8080"),
+            proxy_protocol: ProxyProtocol::Off,
             prefix: Text::of("/topics"),
             upstream: None,
             upstream_timeouts: RawTimeouts::default(),

@@ -10,6 +10,7 @@ use crate::config::written::{Listen, Size, Span, Text, show_size};
 use crate::ingress;
 
 use super::between;
+use super::proxy_protocol::ProxyProtocol;
 
 /// The largest body that may be allowed. A body is held in memory whole, and so is the event it becomes.
 const MAX_BODY: usize = 256 * 1024 * 1024;
@@ -26,6 +27,8 @@ const DEDUPE_WINDOW: (Duration, Duration) = (Duration::from_secs(1), Duration::f
 pub(in crate::config) struct Raw {
     /// Where it listens: `host:port`, `"[v6]:port"` or `unix:/path`; port 0 picks a free one.
     pub listen: Text<Listen>,
+    /// Whether every connection begins with a PROXY header that says who the caller is.
+    pub proxy_protocol: ProxyProtocol,
     /// The largest body of a webhook; a larger one is 413.
     max_body: Text<Size>,
     /// How long a body may take to arrive whole; a slower one is 408.
@@ -49,6 +52,7 @@ impl Default for Raw {
     fn default() -> Self {
         Self {
             listen: Text::of("127.0.0.1:8081"),
+            proxy_protocol: ProxyProtocol::Off,
             max_body: Text::of("1MiB"),
             body_timeout: Text::of("10s"),
             dedupe: Dedupe::default(),
