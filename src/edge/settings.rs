@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::client_address::TrustedProxies;
+
 /// The edge's part of the configuration. All of it is replaced by a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -14,6 +16,8 @@ pub struct Settings {
     pub timeouts: UpstreamTimeouts,
     /// What a subscriber gets when the server is temporarily unable.
     pub overload: Overload,
+    /// Whose word about their callers is believed.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// The app that everything outside the prefix is proxied to.

@@ -9,7 +9,8 @@ use arc_swap::ArcSwap;
 use arc_swap::access::Map;
 use prometheus::Registry;
 use sidestream::edge::{
-    Edge, Metrics, Overload, Roots, Settings, Upstream, UpstreamScheme, UpstreamTimeouts, proxy,
+    Edge, Metrics, Overload, Roots, Settings, TrustedProxies, Upstream, UpstreamScheme, UpstreamTimeouts,
+    proxy,
 };
 use sidestream::lifecycle::{Lifecycle, Phase};
 use sidestream::live::Live;
@@ -41,7 +42,13 @@ impl Front {
             idle: Duration::from_hours(1),
         };
         let prefix = "/topics".to_owned();
-        let settings = Settings { prefix, upstream, timeouts, overload: Overload::Retry };
+        let settings = Settings {
+            prefix,
+            upstream,
+            timeouts,
+            overload: Overload::Retry,
+            trusted_proxies: TrustedProxies::default(),
+        };
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let live = Live::new(Map::new(Arc::clone(&settings), |settings: &Settings| settings));
         let registry = Registry::new();

@@ -13,6 +13,7 @@ mod descriptors;
 mod drain;
 mod faults;
 mod http;
+mod proxies;
 mod reload;
 mod resume;
 mod seam;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::check::Check;
-use crate::config::written::{Age, AppUrl, Listen, Prefix, Span, SpanRange, Text};
+use crate::config::written::{Age, AppUrl, Item, Listen, Prefix, Proxy, Span, SpanRange, Text};
 use crate::net::Address;
 use crate::{edge, fanout};
 
@@ -52,6 +52,10 @@ pub(in crate::config) struct Raw {
     overload: Overload,
     /// What one instance takes on.
     limits: RawLimits,
+    /// Whose `X-Forwarded-*` and `Forwarded` are believed: networks, single addresses, or `unix` for whoever connects
+    /// over a unix socket.
+    #[schemars(length(max = 100))]
+    trusted_proxies: Vec<Item<Proxy>>,
 }
 
 /// `edge.upstream_timeouts` as written.
@@ -98,6 +102,7 @@ impl Default for Raw {
             max_connection_age: Text::of("off"),
             overload: Overload::Retry,
             limits: RawLimits::default(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -125,6 +130,7 @@ impl Raw {
                 Overload::Retry => edge::Overload::Retry,
                 Overload::Status => edge::Overload::Status,
             },
+            trusted_proxies: self.trusted_proxies.iter().filter_map(Item::get).map(|proxy| proxy.0).collect(),
         };
         (edge, self.build_fanout(check))
     }
