@@ -91,15 +91,25 @@ fn the_defaults_file_holds_every_key() {
     assert_eq!(all, expected);
 
     let off: BTreeSet<String> = all.difference(&written(&defaults())).cloned().collect();
-    let want =
-        ["admin.token", "edge.upstream", "fanout.shards", "topics", "topics.history", "topics.history.age"];
-    let want = want.into_iter().chain([
+    let want = [
+        "admin.token",
+        "edge.upstream",
+        "fanout.shards",
+        "ingress.rate",
+        "ingress.rate.burst",
+        "ingress.rate.per_second",
+        "ingress.rate_per_ip",
+        "ingress.rate_per_ip.burst",
+        "ingress.rate_per_ip.per_second",
+        "topics",
+        "topics.history",
+        "topics.history.age",
         "topics.history.bytes",
         "topics.history.events",
         "topics.match",
         "topics.name",
-    ]);
-    assert_eq!(off, want.map(str::to_owned).collect());
+    ];
+    assert_eq!(off, want.map(str::to_owned).into());
 }
 
 #[test]

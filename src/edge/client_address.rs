@@ -187,16 +187,13 @@ pub(super) fn path(peer: Peer, headers: &HeaderMap, trusted: &TrustedProxies) ->
         let mut values = headers.get_all(name).iter();
         values.next().filter(|_| values.next().is_none())
     };
-    match nearest {
-        // Of several proxies the one that the client spoke to knows what it spoke.
-        Some(Element { proto, host, .. }) => {
-            path.scheme = proto.and_then(|proto| Scheme::of(proto.as_bytes()));
-            path.host = host.and_then(|host| host_value(host.as_bytes()));
-        }
-        None => {
-            path.scheme = only("x-forwarded-proto").and_then(|proto| Scheme::of(proto.as_bytes()));
-            path.host = only("x-forwarded-host").and_then(|host| host_value(host.as_bytes()));
-        }
+    // Of several proxies the one that the client spoke to knows what it spoke.
+    if let Some(Element { proto, host, .. }) = nearest {
+        path.scheme = proto.and_then(|proto| Scheme::of(proto.as_bytes()));
+        path.host = host.and_then(|host| host_value(host.as_bytes()));
+    } else {
+        path.scheme = only("x-forwarded-proto").and_then(|proto| Scheme::of(proto.as_bytes()));
+        path.host = only("x-forwarded-host").and_then(|host| host_value(host.as_bytes()));
     }
     path
 }

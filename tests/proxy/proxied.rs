@@ -97,7 +97,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const V1: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.1 51000 443\r\n";
 const V1_PEER: &str = "Ip(192.0.2.7:51000) Some(\"192.0.2.7:51000\")";
 
-/// 2001:db8::7 port 51000 to ::1 port 443, with a TLV.
+/// From `2001:db8::7` port 51000 to `::1` port 443, with a TLV.
 fn v2() -> Vec<u8> {
     let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x29".to_vec();
     header.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]);

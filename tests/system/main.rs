@@ -14,6 +14,7 @@ mod drain;
 mod faults;
 mod http;
 mod proxies;
+mod rate;
 mod reload;
 mod resume;
 mod seam;

@@ -6,7 +6,7 @@ use crate::support::{App, Connection, Gateway, answer_as_app, field, post, until
 
 const V1: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.1 51000 443\r\n";
 
-/// 2001:db8::7 port 51000 to 2001:db8::1 port 443.
+/// From `2001:db8::7` port 51000 to `2001:db8::1` port 443.
 fn v2() -> Vec<u8> {
     let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24".to_vec();
     for last in [7, 1] {

@@ -13,10 +13,10 @@ fn v2_saying(command: u8, family: u8, length: u16, rest: &[u8]) -> Vec<u8> {
     [V2_BEGIN.as_slice(), &[command, family], &length.to_be_bytes(), rest].concat()
 }
 
-/// 192.0.2.7:51000 to 198.51.100.1:443.
+/// From 192.0.2.7 port 51000 to 198.51.100.1 port 443.
 const ADDRESSES_V4: [u8; 12] = [192, 0, 2, 7, 198, 51, 100, 1, 0xc7, 0x38, 0x01, 0xbb];
 
-/// 2001:db8::7 port 51000 to 2001:db8::1 port 443.
+/// The same from `2001:db8::7` to `2001:db8::1`.
 fn addresses_v6() -> Vec<u8> {
     let [from, to] = ["2001:db8::7", "2001:db8::1"].map(|a| a.parse::<Ipv6Addr>().unwrap().octets());
     [&from[..], &to, &[0xc7, 0x38, 0x01, 0xbb]].concat()
