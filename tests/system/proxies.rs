@@ -112,7 +112,8 @@ async fn a_trusted_proxys_headers_are_kept_and_added_to_from_the_reload_that_nam
 
     gateway.rewrite(&section);
     gateway.signal(Signal::HUP);
-    gateway.says("edge.trusted_proxies: ").await;
+    // The changes are named before they are made.
+    gateway.says("configuration reloaded").await;
     let head = told(&gateway, &mut app, b"", lines).await;
     // What the client said of itself is gone; the app sees it first.
     let path = "192.0.2.7, 10.0.0.1, 127.0.0.1";
