@@ -99,17 +99,21 @@ fn the_defaults_file_holds_every_key() {
         "edge.cors.origins",
         "edge.upstream",
         "fanout.shards",
+        "ingress.rate",
+        "ingress.rate.burst",
+        "ingress.rate.per_second",
+        "ingress.rate_per_ip",
+        "ingress.rate_per_ip.burst",
+        "ingress.rate_per_ip.per_second",
         "topics",
         "topics.history",
         "topics.history.age",
-    ];
-    let want = want.into_iter().chain([
         "topics.history.bytes",
         "topics.history.events",
         "topics.match",
         "topics.name",
-    ]);
-    assert_eq!(off, want.map(str::to_owned).collect());
+    ];
+    assert_eq!(off, want.map(str::to_owned).into());
 }
 
 #[test]

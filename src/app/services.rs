@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use pingora::proxy::HttpProxy;
-use prometheus::Registry;
+use prometheus::{IntCounterVec, Opts, Registry};
 
 use super::reload::Reloader;
 use super::snapshot::Snapshots;
@@ -51,18 +51,25 @@ impl Parts<'_> {
         let listeners = bound.listening();
         let admin = self.admin(listeners, log, reloader, metrics, started);
         let lifecycle = || self.lifecycle.clone();
+        let config = self.snapshots.current();
+        let headers = header_errors(self.registry)?;
         Ok(Services {
             edge: Service::new(
                 settings("edge", threads, self.budget.edge),
                 bound.edge,
                 edge::proxy(self.edge()?),
                 lifecycle(),
-            ),
+            )
+            .with_proxy_protocol(config.listen.edge_proxy_protocol, headers.with_label_values(&["edge"])),
             ingress: Service::new(
                 settings("ingress", threads, self.budget.ingress),
                 bound.ingress,
                 Arc::new(self.ingress()?),
                 lifecycle(),
+            )
+            .with_proxy_protocol(
+                config.listen.ingress_proxy_protocol,
+                headers.with_label_values(&["ingress"]),
             ),
             admin: Service::new(
                 settings("admin", ADMIN_THREADS, self.budget.admin),
@@ -114,6 +121,18 @@ impl Parts<'_> {
             started,
         })
     }
+}
+
+fn header_errors(registry: &Registry) -> Result<IntCounterVec, StartError> {
+    let errors = IntCounterVec::new(
+        Opts::new(
+            "sidestream_proxy_protocol_errors_total",
+            "Connections closed because they did not begin with a valid PROXY header, by listener.",
+        ),
+        &["listener"],
+    )?;
+    registry.register(Box::new(errors.clone()))?;
+    Ok(errors)
 }
 
 fn settings(name: &'static str, threads: usize, connections: usize) -> net::Settings {

@@ -11,7 +11,15 @@ use super::Config;
 use super::section::Root;
 
 /// Keys that are only read at start: sockets are bound, the log is opened and shards are started once.
-const RESTART: [&str; 5] = ["edge.listen", "ingress.listen", "admin.listen", "fanout.shards", "log"];
+const RESTART: [&str; 7] = [
+    "edge.listen",
+    "edge.proxy_protocol",
+    "ingress.listen",
+    "ingress.proxy_protocol",
+    "admin.listen",
+    "fanout.shards",
+    "log",
+];
 
 /// Every key of a configuration with its value as shown to people; lists are one key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
-use crate::net::Address;
+use crate::net::{Address, ProxyProtocol};
 
 pub use self::diff::{Change, Effect, diff};
 pub use self::problem::{OneLine, Position, Problem};
@@ -64,7 +64,7 @@ pub struct Config {
     effective: diff::Effective,
 }
 
-/// The addresses of the three listeners.
+/// The addresses of the three listeners, and what their connections begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listeners {
     /// Subscribers and the app.
@@ -73,6 +73,10 @@ pub struct Listeners {
     pub ingress: Address,
     /// Operators.
     pub admin: Address,
+    /// Whether a proxy in front of `edge` says who its callers are.
+    pub edge_proxy_protocol: ProxyProtocol,
+    /// The same for `ingress`. Admin never takes anybody's word for who calls.
+    pub ingress_proxy_protocol: ProxyProtocol,
 }
 
 /// A configuration and what goes with it.
@@ -331,7 +335,8 @@ mod tests {
             [
                 "t.yaml:2:14: edge.heartbeat: expected a duration such as 250ms, 15s, 5m, 1h or 7d; got 15",
                 "t.yaml:3:3: edge.hearbeat: unknown key; did you mean heartbeat? allowed here: heartbeat, limits, \
-                 listen, max_connection_age, overload, prefix, retry, upstream, upstream_timeouts",
+                 listen, max_connection_age, overload, prefix, proxy_protocol, retry, trusted_proxies, upstream, \
+                 upstream_timeouts",
                 "t.yaml:4:10: edge.retry: expected the shorter duration first, as in 2s..4s; got \"4s..2s\"",
                 "t.yaml:5:18: drain.window: drain.delay and drain.window take 1h together; expected at most \
                  drain.timeout (25s)",

@@ -1,12 +1,12 @@
 //! What the app is told of its caller.
 
-use std::net::IpAddr;
-
 use http::{HeaderName, HeaderValue, Method, Version, header};
 use pingora::Result;
 use pingora::http::RequestHeader;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+use super::client_address::{self, Scheme, TrustedProxies, X_FORWARDED_FOR};
+use crate::net::Peer;
+
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -18,22 +18,33 @@ const PSEUDONYM: &str = "sidestream";
 
 /// Sets the fields that say who asked, on a request to the app.
 ///
-/// Whatever a caller says of itself in them is dropped, not added to: without trusted proxies nobody's word is believed,
-/// and an app that reads the first address of `X-Forwarded-For` would believe a forged one.
-pub(super) fn identify(request: &mut RequestHeader, peer: Option<IpAddr>, app: &str) -> Result<()> {
+/// Whatever a caller says of itself in them is dropped, not added to: an app that reads the first address of
+/// `X-Forwarded-For` would believe a forged one. What trusted proxies say is kept and added to, so that list begins with
+/// the client. `Forwarded` is not written: an app that got both could read the one, and its framework the other.
+pub(super) fn identify(
+    request: &mut RequestHeader,
+    peer: Peer,
+    trusted: &TrustedProxies,
+    app: &str,
+) -> Result<()> {
+    let path = client_address::path(peer, &request.headers, trusted);
     let said: Vec<HeaderName> =
         request.headers.keys().filter(|name| is_about_caller(name)).cloned().collect();
     for name in said {
         request.remove_header(&name);
     }
-    if let Some(peer) = peer {
-        request.insert_header(X_FORWARDED_FOR, peer.to_string())?;
+    if !path.addresses.is_empty() {
+        let addresses: Vec<String> = path.addresses.iter().map(ToString::to_string).collect();
+        request.insert_header(X_FORWARDED_FOR, addresses.join(", "))?;
     }
-    request.insert_header(X_FORWARDED_PROTO, "http")?;
-    match request.headers.get(header::HOST).cloned() {
-        Some(host) => request.insert_header(X_FORWARDED_HOST, host)?,
+    request.insert_header(X_FORWARDED_PROTO, path.scheme.unwrap_or(Scheme::Http).as_str())?;
+    let host = request.headers.get(header::HOST).cloned();
+    if host.is_none() {
         // Only HTTP/1.0 may come without, and the app is spoken to in HTTP/1.1 (RFC 9112 §3.2).
-        None => request.insert_header(header::HOST, app)?,
+        request.insert_header(header::HOST, app)?;
+    }
+    if let Some(host) = path.host.or(host) {
+        request.insert_header(X_FORWARDED_HOST, host)?;
     }
     Ok(())
 }
@@ -104,8 +115,16 @@ mod tests {
         request.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
+    fn peer(ip: &str) -> Peer {
+        Peer::Ip((ip.parse::<std::net::IpAddr>().unwrap(), 51000).into())
+    }
+
+    fn trusting(one: &str) -> TrustedProxies {
+        [one.parse().unwrap()].into_iter().collect()
+    }
+
     #[test]
-    fn nobodys_word_is_believed() {
+    fn a_strangers_word_is_not_believed() {
         let mut r = request(&[
             ("Host", "app.example"),
             ("X-Forwarded-For", "1.1.1.1"),
@@ -117,7 +136,7 @@ mod tests {
             ("X-Real-IP", "1.1.1.1"),
             ("Via", "1.1 other"),
         ]);
-        identify(&mut r, Some("192.0.2.7".parse().unwrap()), "app:3000").unwrap();
+        identify(&mut r, peer("192.0.2.7"), &trusting("10.0.0.0/8"), "app:3000").unwrap();
         add_via(&mut r, Version::HTTP_10).unwrap();
         assert_eq!(get(&r, "x-forwarded-for"), ["192.0.2.7"]);
         assert_eq!(get(&r, "x-forwarded-host"), ["app.example"]);
@@ -132,10 +151,66 @@ mod tests {
     #[test]
     fn who_has_no_address_has_none_and_a_missing_host_is_filled_in() {
         let mut r = request(&[("X-Forwarded-For", "1.1.1.1")]);
-        identify(&mut r, None, "app:3000").unwrap();
+        identify(&mut r, Peer::Unix, &trusting("10.0.0.0/8"), "app:3000").unwrap();
         assert!(get(&r, "x-forwarded-for").is_empty());
         assert!(get(&r, "x-forwarded-host").is_empty());
         assert_eq!(get(&r, "host"), ["app:3000"]);
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_is_kept_and_added_to() {
+        let mut r = request(&[
+            ("Host", "app.internal"),
+            ("X-Forwarded-For", "6.6.6.6, 192.0.2.7"),
+            ("X-Forwarded-For", "10.0.0.9:4000"),
+            ("X-Forwarded-Host", "app.example:8443"),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Prefix", "/kept-by-nobody"),
+            ("X-Real-IP", "192.0.2.7"),
+            ("Forwarded", "for=6.6.6.6"),
+        ]);
+        identify(&mut r, peer("10.0.0.1"), &trusting("10.0.0.0/8"), "app:3000").unwrap();
+        // 6.6.6.6 is what 192.0.2.7 said of itself.
+        assert_eq!(get(&r, "x-forwarded-for"), ["192.0.2.7, 10.0.0.9, 10.0.0.1"]);
+        assert_eq!(get(&r, "x-forwarded-proto"), ["https"]);
+        assert_eq!(get(&r, "x-forwarded-host"), ["app.example:8443"]);
+        assert_eq!(get(&r, "host"), ["app.internal"]);
+        for gone in ["forwarded", "x-real-ip", "x-forwarded-prefix"] {
+            assert!(get(&r, gone).is_empty(), "{gone}");
+        }
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_leaves_open_is_filled_in() {
+        let mut r = request(&[
+            ("Host", "app.example"),
+            ("X-Forwarded-Proto", "https, http"),
+            ("X-Forwarded-Host", "a.example"),
+            ("X-Forwarded-Host", "b.example"),
+        ]);
+        identify(&mut r, Peer::Unix, &trusting("unix"), "app:3000").unwrap();
+        assert!(get(&r, "x-forwarded-for").is_empty());
+        assert_eq!(get(&r, "x-forwarded-proto"), ["http"]);
+        assert_eq!(get(&r, "x-forwarded-host"), ["app.example"]);
+    }
+
+    #[test]
+    fn forwarded_alone_is_told_in_the_fields_that_apps_read() {
+        let mut r = request(&[
+            ("Host", "app.internal"),
+            (
+                "Forwarded",
+                "for=6.6.6.6;host=evil.example, for=\"[2001:db8::7]:1\";proto=HTTPS;host=app.example",
+            ),
+            ("Forwarded", "for=10.0.0.9;proto=http;host=app.internal"),
+        ]);
+        identify(&mut r, peer("10.0.0.1"), &trusting("10.0.0.0/8"), "app:3000").unwrap();
+        assert_eq!(get(&r, "x-forwarded-for"), ["2001:db8::7, 10.0.0.9, 10.0.0.1"]);
+        assert_eq!(
+            (get(&r, "x-forwarded-proto"), get(&r, "x-forwarded-host")),
+            (vec!["https"], vec!["app.example"])
+        );
+        assert!(get(&r, "forwarded").is_empty());
     }
 
     #[test]

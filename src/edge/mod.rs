@@ -1,15 +1,17 @@
 //! The public listener: subscribers under the prefix, the app behind everything else.
 //!
 //! [`Edge`] is the reverse proxy's behaviour as pingora wants it, one file per concern: where a request goes (`route`),
-//! what the app is told of its caller (`forward`), where the app is (`upstream`), upgraded connections (`tunnel`), what
+//! who asks (`client_address`), what the app is told of that (`forward`), where the app is (`upstream`), upgraded connections (`tunnel`), what
 //! is counted (`metrics`). `subscribe` answers what is under the prefix.
 
 mod accept;
 mod answer;
 mod ask;
+mod client_address;
 mod cors;
 mod form;
 mod forward;
+mod forwarded;
 mod metrics;
 mod problem;
 mod proxy;
@@ -21,6 +23,7 @@ mod throttle;
 mod tunnel;
 mod upstream;
 
+pub use client_address::{Trusted, TrustedError, TrustedProxies, client};
 pub use cors::{Cors, Credentials, OriginError, OriginRule};
 pub use metrics::Metrics;
 pub use proxy::{Edge, Roots, proxy};

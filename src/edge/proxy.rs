@@ -30,7 +30,7 @@ use super::tunnel::Tunnels;
 use super::upstream::{self, App, MAX_ADDRESSES, Resolver};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
-use crate::net::{Control, UPSTREAM_POOL, Wait};
+use crate::net::{Control, Peer, UPSTREAM_POOL, Wait};
 
 const NOT_FOUND: Problem = Problem::new(404, "nothing is served here");
 const BAD_REQUEST: Problem = Problem::new(400, "the request is not valid");
@@ -172,7 +172,7 @@ impl ProxyHttp for Edge {
         if let Some(target) = topics {
             match &self.subscribe {
                 Some(subscribe) => {
-                    let terms = Terms::of(&self.settings.load(), session.req_header());
+                    let terms = Terms::of(&self.settings.load(), peer(session), session.req_header());
                     subscribe.serve(&mut session.downstream_session, target, &terms).await?;
                 }
                 None => problem::answer(session, NOT_FOUND).await?,
@@ -212,7 +212,7 @@ impl ProxyHttp for Edge {
         ctx: &mut Context,
     ) -> Result<()> {
         let authority = ctx.app.as_ref().map(App::authority).unwrap_or_default();
-        forward::identify(request, peer_ip(session), &authority)?;
+        forward::identify(request, peer(session), &self.settings.load().trusted_proxies, &authority)?;
         forward::add_via(request, session.req_header().version)?;
         ctx.asked = Some(Instant::now());
         if ctx.request_ended {
@@ -376,8 +376,8 @@ fn to_origin_form(request: &mut RequestHeader) -> Result<()> {
     request.set_raw_path(&origin)
 }
 
-pub(super) fn peer_ip(session: &Session) -> Option<std::net::IpAddr> {
-    session.client_addr().and_then(SocketAddr::as_inet).map(std::net::SocketAddr::ip)
+pub(super) fn peer(session: &Session) -> Peer {
+    session.client_addr().and_then(SocketAddr::as_inet).map_or(Peer::Unix, |address| Peer::Ip(*address))
 }
 
 fn is_event_stream(answer: &ResponseHeader) -> bool {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::client_address::TrustedProxies;
 use super::cors::Cors;
 
 /// The edge's part of the configuration. All of it is replaced by a reload.
@@ -20,6 +21,8 @@ pub struct Settings {
     pub cors: Option<Cors>,
     /// Topics and patterns of one connection at most.
     pub topics_per_connection: usize,
+    /// Whose word about their callers is believed.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// The app that everything outside the prefix is proxied to.

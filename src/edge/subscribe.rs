@@ -15,13 +15,14 @@ use pingora::protocols::http::ServerSession;
 use super::accept::{self, Wanted};
 use super::answer::{self, Asker, Common, METHODS};
 use super::ask::AskError;
+use super::client_address;
 use super::query::{self, Asked};
 use super::route::Target;
 use super::settings::{Overload, Settings};
 use crate::event::Selector;
 use crate::fanout::{Admission, Beginning, Fanout};
 use crate::net::http::Answer;
-use crate::net::take_conn;
+use crate::net::{Peer, take_conn};
 use crate::sse::Framing;
 
 /// Bytes of a stream's send buffer in the kernel, which doubles it for its own use. Kernel buffers count in a pod's
@@ -43,15 +44,24 @@ pub(super) struct Terms {
     overload: Overload,
     topics: usize,
     common: Common,
+    /// Who asks, behind whatever proxies are trusted; none over a unix socket.
+    remote: Option<SocketAddr>,
 }
 
 impl Terms {
     /// The terms for `request`.
-    pub fn of(settings: &Settings, request: &RequestHeader) -> Self {
+    pub fn of(settings: &Settings, peer: Peer, request: &RequestHeader) -> Self {
+        let client = client_address::client(peer, &request.headers, &settings.trusted_proxies);
+        let remote = match peer {
+            Peer::Ip(address) if client == Some(address.ip()) => Some(address),
+            // A proxy's word has no port that means something here.
+            _ => client.map(|address| SocketAddr::new(address, 0)),
+        };
         Self {
             overload: settings.overload,
             topics: settings.topics_per_connection,
             common: Common::of(settings.cors.as_ref(), &request.method, &request.headers),
+            remote,
         }
     }
 }
@@ -110,7 +120,7 @@ impl Subscribe {
                 answer::write_stream(session, Bytes::new(), common).await
             }
             Ok(Admitted::Stream(asked)) => {
-                let remote = remote(session);
+                let remote = terms.remote;
                 match self.begin(asked, remote).await {
                     Some((beginning, rule)) => hand_over(session, beginning, remote, rule, common).await,
                     None => answer::write_overload(session, Asker::Stream(terms.overload), common).await,
@@ -132,11 +142,6 @@ impl Subscribe {
             }
         }
     }
-}
-
-/// Who asks; none over a unix socket.
-fn remote(session: &ServerSession) -> Option<SocketAddr> {
-    session.client_addr().and_then(|address| address.as_inet()).copied()
 }
 
 /// Gives the request's connection to a shard.

@@ -21,9 +21,10 @@ use pingora::{Error, ErrorType, OrErr, Result};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
 use tokio::time::timeout;
 
+use super::client_address::TrustedProxies;
 use super::forward;
 use super::problem::{self, Problem};
-use super::proxy::{Context, Edge, Roots, peer_ip};
+use super::proxy::{Context, Edge, Roots, peer};
 use super::upstream::App;
 use crate::lifecycle::Phase;
 use crate::net::{Conn, Wait, take_conn};
@@ -70,7 +71,10 @@ impl Edge {
     /// Only before anything was answered.
     pub(super) async fn tunnel(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
         let Some(app) = ctx.app.as_mut() else { return Err(Error::new(ErrorType::InternalError)) };
-        let Some(request) = request(session, app)? else { return problem::answer(session, NOT_ALONE).await };
+        let request = request(session, &self.settings.load().trusted_proxies, app)?;
+        let Some(request) = request else {
+            return problem::answer(session, NOT_ALONE).await;
+        };
         let mut upgrade = AppSession::new(self.tunnels.connect(app).await?);
         let timeouts = app.timeouts();
         ctx.asked = Some(Instant::now());
@@ -102,12 +106,12 @@ impl Edge {
 }
 
 /// The request as the app gets it.
-fn request(session: &Session, app: &App) -> Result<Option<RequestHeader>> {
+fn request(session: &Session, trusted: &TrustedProxies, app: &App) -> Result<Option<RequestHeader>> {
     let mut request = session.req_header().clone();
     if !forward::normalize_websocket(&mut request)? {
         return Ok(None);
     }
-    forward::identify(&mut request, peer_ip(session), &app.authority())?;
+    forward::identify(&mut request, peer(session), trusted, &app.authority())?;
     forward::add_via(&mut request, session.req_header().version)?;
     Ok(Some(request))
 }

@@ -12,13 +12,15 @@ use tokio::time::timeout;
 
 use super::limits::APPEND_TIME;
 use super::metrics::{LogErrorKind, Metrics, SourceMetrics};
-use super::outcome::{self, Outcome, Refusal};
+use super::outcome::{self, Limited, Outcome, Refusal};
+use super::rate::AddressLimit;
 use super::settings::Settings;
 use super::source::{Received, Routed, Source};
 use crate::event::{Delivery, Millis, Topic};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::{Appended, Log};
+use crate::net::Peer;
 use crate::net::http::{Answer, BodyLimit, Exchange, Reuse};
 
 /// How many subscriptions of this instance match a topic.
@@ -44,6 +46,7 @@ pub struct Parts {
 pub struct Ingress {
     parts: Parts,
     source: Source,
+    per_address: AddressLimit,
     append_time: Duration,
 }
 
@@ -53,7 +56,7 @@ impl Ingress {
     pub fn new(parts: Parts) -> Self {
         tracing::warn!("source `default` verifies nothing: whoever reaches the ingress listener may publish");
         let source = Source::standard(parts.metrics.source(Source::STANDARD));
-        Self { parts, source, append_time: APPEND_TIME }
+        Self { parts, source, per_address: AddressLimit::default(), append_time: APPEND_TIME }
     }
 
     /// With another deadline for the log than [`APPEND_TIME`].
@@ -97,6 +100,7 @@ impl Ingress {
         if self.draining() {
             return Err(Refusal::Draining);
         }
+        self.check_rates(source, exchange)?;
         let time = (self.parts.clock)();
         let limit = {
             let settings = self.parts.settings.load();
@@ -109,6 +113,19 @@ impl Ingress {
             source.verify(Received { head, routed, body, time }).and_then(|v| source.delivery(v))?
         };
         self.append(delivery).await
+    }
+
+    /// The address first: what one sender sends beyond its share does not count against all.
+    fn check_rates(&self, source: &Source, exchange: &Exchange) -> Result<(), Refusal> {
+        let (rate, rate_per_ip) = {
+            let settings = self.parts.settings.load();
+            (settings.rate, settings.rate_per_ip)
+        };
+        if let Some(address) = exchange.peer().and_then(Peer::ip) {
+            let checked = self.per_address.check(rate_per_ip, address);
+            checked.map_err(|exceeded| Refusal::Rate(Limited::Address, exceeded))?;
+        }
+        source.limit.check(rate).map_err(|exceeded| Refusal::Rate(Limited::Source, exceeded))
     }
 
     /// Hands the delivery to the log and waits for its word, for a time.

@@ -1,6 +1,6 @@
 //! The internal listener that webhooks are posted to.
 //!
-//! The life of a webhook, in this order: route → method → body, capped while it streams → verify the raw bytes → names
+//! The life of a webhook, in this order: route → method → rate → body, capped while it streams → verify the raw bytes → names
 //! and data → append → answer. Nothing is read of a body before it is verified, nothing is answered 2xx before the log
 //! has it, and whatever is refused has published nothing (an append without an answer excepted, and that says so).
 //!
@@ -12,12 +12,14 @@ mod limits;
 mod metrics;
 mod outcome;
 mod path;
+mod rate;
 mod settings;
 mod source;
 
 pub use app::{Ingress, Parts, Subscribers};
 pub use limits::APPEND_TIME;
 pub use metrics::Metrics;
+pub use rate::Rate;
 pub use settings::Settings;
 
 #[cfg(test)]

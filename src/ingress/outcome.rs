@@ -1,9 +1,12 @@
 //! What became of a request: its answer and the outcome it is counted under, in one place.
 
+use std::fmt;
+
 use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 
 use super::limits::RETRY_AFTER_SECONDS;
+use super::rate::Exceeded;
 use crate::event::{Cursor, NameError, Topic};
 use crate::log::{AppendError, Appended};
 use crate::net::http::{Answer, BodyError, DecodeError};
@@ -23,12 +26,21 @@ pub enum Outcome {
     TooLarge,
     /// The log, or the process, can't take it now.
     Unavailable,
+    /// More than a rate limit allows.
+    RateLimited,
 }
 
 impl Outcome {
     /// All of them, in the order of their indices.
-    pub(super) const ALL: [Self; 6] =
-        [Self::Accepted, Self::Duplicate, Self::NotFound, Self::Malformed, Self::TooLarge, Self::Unavailable];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Accepted,
+        Self::Duplicate,
+        Self::NotFound,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Unavailable,
+        Self::RateLimited,
+    ];
 
     /// The label's value.
     #[must_use]
@@ -40,6 +52,7 @@ impl Outcome {
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::Unavailable => "unavailable",
+            Self::RateLimited => "rate_limited",
         }
     }
 }
@@ -76,6 +89,26 @@ pub(super) enum Refusal {
     LogSlow,
     #[error("the server is ending")]
     Draining,
+    #[error("more webhooks than {0} may send; nothing was published")]
+    Rate(Limited, Exceeded),
+}
+
+/// What a rate limit is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limited {
+    /// The sender's address.
+    Address,
+    /// All of a source.
+    Source,
+}
+
+impl fmt::Display for Limited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "one address",
+            Self::Source => "all senders together",
+        })
+    }
 }
 
 impl Refusal {
@@ -87,6 +120,7 @@ impl Refusal {
                 Outcome::TooLarge
             }
             Self::Log(_) | Self::LogSlow | Self::Draining => Outcome::Unavailable,
+            Self::Rate(..) => Outcome::RateLimited,
             _ => Outcome::Malformed,
         }
     }
@@ -102,6 +136,7 @@ impl Refusal {
             Self::Body(BodyError::Coding) => StatusCode::NOT_IMPLEMENTED,
             Self::BodyNotUtf8 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Log(_) | Self::LogSlow | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Rate(..) => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -118,6 +153,7 @@ impl Refusal {
         let answer = Answer::problem(status, &self.to_string());
         match self {
             Self::Method { .. } => answer.with(ALLOW, HeaderValue::from_static("POST")),
+            Self::Rate(_, exceeded) => answer.with(RETRY_AFTER, exceeded.seconds().into()),
             _ => answer,
         }
     }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::metrics::SourceMetrics;
 use super::outcome::Refusal;
 use super::path;
+use super::rate::SourceLimit;
 use crate::event::limits::DEDUPE_KEY_BYTES;
 use crate::event::{DedupeKey, Delivery, Event, EventType, Millis, Topic};
 
@@ -25,6 +26,8 @@ pub(super) struct Source {
     verification: Verification,
     /// What is counted under its name.
     pub(super) metrics: SourceMetrics,
+    /// How often all of its senders together may send.
+    pub(super) limit: SourceLimit,
 }
 
 /// How a source's deliveries are verified.
@@ -57,7 +60,13 @@ pub(super) struct Verified<'a>(Received<'a>);
 impl Source {
     /// The only source where none is configured: `/webhooks/<topic>`, unverified, any content type; the body is the data.
     pub(super) fn standard(metrics: SourceMetrics) -> Self {
-        Self { name: Self::STANDARD, prefix: "/webhooks/", verification: Verification::None, metrics }
+        Self {
+            name: Self::STANDARD,
+            prefix: "/webhooks/",
+            verification: Verification::None,
+            metrics,
+            limit: SourceLimit::default(),
+        }
     }
 
     /// Its name.

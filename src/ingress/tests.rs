@@ -3,5 +3,6 @@
 mod fake;
 mod faults;
 mod publish;
+mod rate;
 mod served;
 mod wire;

@@ -141,6 +141,32 @@ impl Conn {
         self.peer
     }
 
+    /// Makes what a PROXY header said the peer, here and for the HTTP library.
+    pub(super) fn set_peer(&mut self, peer: Peer) {
+        let digest = SocketDigest::from_raw_fd(self.id());
+        let _ = digest.peer_addr.set(match peer {
+            Peer::Ip(address) => Some(PingoraAddr::Inet(address)),
+            Peer::Unix => None,
+        });
+        (self.peer, self.digest) = (peer, Arc::new(digest));
+    }
+
+    /// What was read and not yet handed on.
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.unread
+    }
+
+    /// Drops the first bytes of it.
+    pub(super) fn drop_unread(&mut self, bytes: usize) {
+        self.unread.advance(bytes);
+    }
+
+    /// Reads more of it; 0 when the caller has ended.
+    pub(super) async fn read_more(&mut self) -> io::Result<usize> {
+        self.unread.reserve(HEAD_READ);
+        self.io.read(&mut self.unread).await
+    }
+
     /// Whether bytes behind the request have come already: a pipelined request, or a protocol's first bytes.
     #[must_use]
     pub fn has_early_bytes(&self) -> bool {

@@ -12,6 +12,7 @@ mod fds;
 mod head;
 pub mod http;
 mod listener;
+mod proxy_protocol;
 mod refusal;
 mod service;
 
@@ -22,5 +23,8 @@ pub(crate) use fds::UPSTREAM_POOL;
 pub use fds::{Budget, raise_open_files};
 pub use head::{MAX_HEAD, MAX_HEAD_LINES};
 pub use listener::{BindError, Listener, SocketFile};
+pub use proxy_protocol::ProxyProtocol;
+#[doc(hidden)]
+pub use proxy_protocol::{Caller, Header, HeaderError, parse as parse_proxy_header};
 pub use refusal::Refusal;
 pub use service::{HEAD_TIMEOUT, IDLE_TIMEOUT, Limits, Open, Service, Settings};

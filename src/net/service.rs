@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use pingora::apps::HttpServerApp;
 use pingora::protocols::http::ServerSession;
 use pingora::server::{ListenFds, ShutdownWatch};
+use prometheus::IntCounter;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -20,6 +21,7 @@ use super::conn::Conn;
 use super::control::Control;
 use super::head::MAX_HEAD;
 use super::listener::Listener;
+use super::proxy_protocol::{Proxied, ProxyProtocol};
 use crate::lifecycle::{Lifecycle, Phase};
 
 /// How long a request's head may take from its first byte. Nobody types by hand for longer.
@@ -75,6 +77,7 @@ pub struct Service<A> {
     lifecycle: Lifecycle,
     slots: Arc<Semaphore>,
     open: Open,
+    proxied: Proxied,
 }
 
 impl<A> Service<A> {
@@ -82,7 +85,14 @@ impl<A> Service<A> {
     #[must_use]
     pub fn new(settings: Settings, listener: Listener, app: Arc<A>, lifecycle: Lifecycle) -> Self {
         let slots = Arc::new(Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { settings, listener, app, lifecycle, slots, open: Open::default() }
+        Self { settings, listener, app, lifecycle, slots, open: Open::default(), proxied: Proxied::default() }
+    }
+
+    /// Whether its connections begin with a PROXY header, and what counts those that should and do not.
+    #[must_use]
+    pub fn with_proxy_protocol(mut self, policy: ProxyProtocol, errors: IntCounter) -> Self {
+        self.proxied = Proxied::new(policy, errors);
+        self
     }
 
     /// The count of its open connections. Clones are one.
@@ -179,6 +189,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Service<A> {
                         self.settings.limits,
                         self.lifecycle.clone(),
                         shutdown.clone(),
+                        self.proxied.clone(),
                     );
                     tokio::spawn(served);
                 }
@@ -242,15 +253,19 @@ async fn serve<A: HttpServerApp + Send + Sync + 'static>(
     limits: Limits,
     lifecycle: Lifecycle,
     shutdown: ShutdownWatch,
+    proxied: Proxied,
 ) {
     let mut conn = Box::new(conn);
     let mut grace = FIRST_BYTES;
+    let end = async |grace| {
+        lifecycle.reached(Phase::Draining).await;
+        tokio::time::sleep(grace).await;
+    };
+    if !proxied.introduced(&mut conn, limits.head, end(grace)).await {
+        return;
+    }
     loop {
-        let end = async {
-            lifecycle.reached(Phase::Draining).await;
-            tokio::time::sleep(grace).await;
-        };
-        match conn.next_request(&limits, end).await {
+        match conn.next_request(&limits, end(grace)).await {
             Ok(true) => grace = Duration::ZERO,
             Ok(false) => return,
             Err(refusal) => {

@@ -11,9 +11,10 @@ import * as curl from './curl.mjs';
 import * as eventsource from './eventsource.mjs';
 import * as httpxSse from './httpx_sse.mjs';
 import * as nginx from './nginx.mjs';
+import * as proxies from './proxies.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
-const groups = { curl, eventsource, httpx: httpxSse, nginx, chromium, chat };
+const groups = { curl, eventsource, httpx: httpxSse, nginx, proxies, chromium, chat };
 const only = process.env.ONLY?.split(','); // for work on one of them: ONLY=nginx,chat
 
 const chosen = Object.entries(groups).filter(([name]) => !only || only.includes(name)).map(([, group]) => group);

@@ -9,7 +9,8 @@ use arc_swap::ArcSwap;
 use arc_swap::access::Map;
 use prometheus::Registry;
 use sidestream::edge::{
-    Edge, Metrics, Overload, Roots, Settings, Upstream, UpstreamScheme, UpstreamTimeouts, proxy,
+    Edge, Metrics, Overload, Roots, Settings, TrustedProxies, Upstream, UpstreamScheme, UpstreamTimeouts,
+    proxy,
 };
 use sidestream::lifecycle::{Lifecycle, Phase};
 use sidestream::live::Live;
@@ -48,6 +49,7 @@ impl Front {
             overload: Overload::Retry,
             cors: None,
             topics_per_connection: 64,
+            trusted_proxies: TrustedProxies::default(),
         };
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let live = Live::new(Map::new(Arc::clone(&settings), |settings: &Settings| settings));

@@ -4,5 +4,6 @@ mod app;
 mod edge;
 mod harness;
 mod net;
+mod proxied;
 mod tls;
 mod websocket;

@@ -15,6 +15,8 @@ mod descriptors;
 mod drain;
 mod faults;
 mod http;
+mod proxies;
+mod rate;
 mod reload;
 mod remote;
 mod resume;

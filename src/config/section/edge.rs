@@ -6,10 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::check::Check;
-use crate::config::written::{Age, AppUrl, Listen, Prefix, SlowSource, Span, SpanRange, Text};
+use crate::config::written::{Age, AppUrl, Item, Listen, Prefix, Proxy, SlowSource, Span, SpanRange, Text};
 use crate::net::Address;
 use crate::{edge, fanout};
 
+use super::proxy_protocol::ProxyProtocol;
 use super::{between, cors};
 
 /// A sign of life this often: below it, idle connections would cost more than events; above it, proxies in between
@@ -34,6 +35,8 @@ const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_
 pub(in crate::config) struct Raw {
     /// Where it listens: `host:port`, `"[v6]:port"` or `unix:/path`; port 0 picks a free one.
     pub listen: Text<Listen>,
+    /// Whether every connection begins with a PROXY header that says who the caller is.
+    pub proxy_protocol: ProxyProtocol,
     /// The path below which topics are subscribed to.
     prefix: Text<Prefix>,
     /// The app that every other path is proxied to: `http://host:port`, `https://host:port` or `unix:/path`.
@@ -57,6 +60,10 @@ pub(in crate::config) struct Raw {
     cors: Option<cors::Raw>,
     /// What one instance takes on.
     limits: RawLimits,
+    /// Whose `X-Forwarded-*` and `Forwarded` are believed: networks, single addresses, or `unix` for whoever connects
+    /// over a unix socket.
+    #[schemars(length(max = 100))]
+    trusted_proxies: Vec<Item<Proxy>>,
 }
 
 /// `edge.upstream_timeouts` as written.
@@ -103,6 +110,7 @@ impl Default for Raw {
     fn default() -> Self {
         Self {
             listen: Text::of("127.0.0.1:8080"),
+            proxy_protocol: ProxyProtocol::Off,
             prefix: Text::of("/topics"),
             upstream: None,
             upstream_timeouts: RawTimeouts::default(),
@@ -113,6 +121,7 @@ impl Default for Raw {
             slow: SlowSource::Gap,
             cors: None,
             limits: RawLimits::default(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -142,6 +151,7 @@ impl Raw {
             },
             cors: self.cors.as_ref().map(|cors| cors.build(check)),
             topics_per_connection: unlimited_at_zero(self.limits.topics_per_connection),
+            trusted_proxies: self.trusted_proxies.iter().filter_map(Item::get).map(|proxy| proxy.0).collect(),
         };
         (edge, self.build_fanout(check))
     }

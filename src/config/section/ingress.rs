@@ -1,5 +1,6 @@
 //! `ingress`: the internal listener.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -10,6 +11,7 @@ use crate::config::written::{Listen, Size, Span, Text, show_size};
 use crate::ingress;
 
 use super::between;
+use super::proxy_protocol::ProxyProtocol;
 
 /// The largest body that may be allowed. A body is held in memory whole, and so is the event it becomes.
 const MAX_BODY: usize = 256 * 1024 * 1024;
@@ -26,12 +28,42 @@ const DEDUPE_WINDOW: (Duration, Duration) = (Duration::from_secs(1), Duration::f
 pub(in crate::config) struct Raw {
     /// Where it listens: `host:port`, `"[v6]:port"` or `unix:/path`; port 0 picks a free one.
     pub listen: Text<Listen>,
+    /// Whether every connection begins with a PROXY header that says who the caller is.
+    pub proxy_protocol: ProxyProtocol,
     /// The largest body of a webhook; a larger one is 413.
     max_body: Text<Size>,
     /// How long a body may take to arrive whole; a slower one is 408.
     body_timeout: Text<Span>,
     /// How long and how many idempotency keys are remembered.
     pub dedupe: Dedupe,
+    /// How often webhooks are taken, from all senders together; more are 429. Without it there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<Rate>,
+    /// How often webhooks are taken from one address (of IPv6: from one network of 64 bits); more are 429. Without it
+    /// there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_per_ip: Option<Rate>,
+}
+
+/// A rate as written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Rate {
+    /// Webhooks a second, on average.
+    #[schemars(required, range(min = 1, max = 1_000_000))]
+    per_second: Option<NonZeroU32>,
+    /// Webhooks at once, after a pause. Without it: as many as `per_second`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    burst: Option<NonZeroU32>,
+}
+
+impl Rate {
+    /// Where the average is missing it has been reported, and what is built is not used.
+    fn build(self) -> Option<ingress::Rate> {
+        let per_second = self.per_second?;
+        Some(ingress::Rate::per_second(per_second, self.burst.unwrap_or(per_second)))
+    }
 }
 
 /// `ingress.dedupe` as written.
@@ -49,9 +81,12 @@ impl Default for Raw {
     fn default() -> Self {
         Self {
             listen: Text::of("127.0.0.1:8081"),
+            proxy_protocol: ProxyProtocol::Off,
             max_body: Text::of("1MiB"),
             body_timeout: Text::of("10s"),
             dedupe: Dedupe::default(),
+            rate: None,
+            rate_per_ip: None,
         }
     }
 }
@@ -73,7 +108,12 @@ impl Raw {
         }
         let why = "less fails honest senders, more lets slow ones pile up";
         let body_timeout = between(check, "ingress.body_timeout", self.body_timeout.0.0, BODY_TIMEOUT, why);
-        ingress::Settings { max_body, body_timeout }
+        ingress::Settings {
+            max_body,
+            body_timeout,
+            rate: self.rate.and_then(Rate::build),
+            rate_per_ip: self.rate_per_ip.and_then(Rate::build),
+        }
     }
 }
 

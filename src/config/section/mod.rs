@@ -12,6 +12,7 @@ mod fanout;
 mod history;
 mod ingress;
 mod log;
+mod proxy_protocol;
 mod readiness;
 mod topics;
 
@@ -70,6 +71,8 @@ impl Root {
                 edge: self.edge.listen.0.0.clone(),
                 ingress: self.ingress.listen.0.0.clone(),
                 admin: self.admin.listen.0.0.clone(),
+                edge_proxy_protocol: self.edge.proxy_protocol.into(),
+                ingress_proxy_protocol: self.ingress.proxy_protocol.into(),
             },
             edge,
             fanout,

@@ -9,6 +9,7 @@ mod listen;
 mod names;
 mod origin;
 mod prefix;
+mod proxy;
 mod secret;
 mod size;
 mod slow;
@@ -25,6 +26,7 @@ pub(super) use listen::Listen;
 pub(super) use names::{RuleMatch, RuleName};
 pub(super) use origin::Origin;
 pub(super) use prefix::Prefix;
+pub(super) use proxy::Proxy;
 pub(super) use secret::{Environment, SecretSource};
 pub(super) use size::{Size, show as show_size};
 pub(super) use slow::SlowSource;
@@ -80,6 +82,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind::<AppUrl>(),
     kind::<Prefix>(),
     kind::<RuleName>(),
+    kind::<Proxy>(),
     kind::<RuleMatch>(),
     kind::<Origin>(),
 ];
@@ -135,5 +138,37 @@ impl<T: Written> JsonSchema for Text<T> {
             schema.insert("pattern".into(), pattern.into());
         }
         schema
+    }
+}
+
+/// An item of a list of [`Text`]s. One that was refused has become empty, so that the paths of those behind it stay right.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, bound = "T: Written")]
+pub(super) enum Item<T> {
+    Written(Text<T>),
+    Refused {},
+}
+
+impl<T> Item<T> {
+    /// The value, if it was not refused.
+    pub(super) fn get(&self) -> Option<&T> {
+        match self {
+            Self::Written(Text(value)) => Some(value),
+            Self::Refused {} => None,
+        }
+    }
+}
+
+impl<T: Written> JsonSchema for Item<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::FORMAT.into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Text::<T>::json_schema(generator)
     }
 }

@@ -109,15 +109,21 @@ pub(super) struct Bench {
 /// Bodies in these tests are small, and so is their limit.
 pub(super) const MAX_BODY: usize = 100;
 
+/// Without rate limits.
+pub(super) fn settings() -> Settings {
+    Settings { max_body: MAX_BODY, body_timeout: Duration::from_secs(10), rate: None, rate_per_ip: None }
+}
+
 impl Bench {
     pub(super) fn new() -> Self {
-        Self::with(
-            Settings { max_body: MAX_BODY, body_timeout: Duration::from_secs(10) },
-            Duration::from_secs(10),
-        )
+        Self::with(settings(), Duration::from_secs(10))
     }
 
     pub(super) fn with(settings: Settings, append_time: Duration) -> Self {
+        Self::with_live(Live::fixed(settings), append_time)
+    }
+
+    pub(super) fn with_live(settings: Live<Settings>, append_time: Duration) -> Self {
         let log = Arc::new(FakeLog::default());
         let registry = Registry::new();
         let (phase, lifecycle) = Lifecycle::new();
@@ -125,7 +131,7 @@ impl Bench {
         let parts = Parts {
             log: Arc::clone(&log) as Arc<dyn Log>,
             subscribers: Arc::new(|topic| topic.as_str().len() as u64),
-            settings: Live::fixed(settings),
+            settings,
             lifecycle: lifecycle.clone(),
             metrics: Metrics::register(&registry).unwrap(),
             clock: || Millis(1_700_000_000_000),

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::fake::{Bench, MAX_BODY, Script, post};
-use crate::ingress::Settings;
+use super::fake::{Bench, Script, post, settings};
 use crate::lifecycle::Phase;
 use crate::log::AppendError;
 
@@ -37,8 +36,7 @@ async fn a_delivery_larger_than_the_log_takes_is_answered_413_with_its_limit() {
 
 #[tokio::test]
 async fn a_log_that_does_not_answer_in_time_is_answered_503() {
-    let settings = Settings { max_body: MAX_BODY, body_timeout: Duration::from_secs(10) };
-    let bench = Bench::with(settings, Duration::from_millis(20));
+    let bench = Bench::with(settings(), Duration::from_millis(20));
     bench.script(Script::Hang);
     let mut peer = bench.peer();
     assert_eq!(peer.ask(post("/webhooks/orders", "", "x")).await.status, 503);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fake::{Bench, MAX_BODY, post};
+use super::fake::{Bench, MAX_BODY, post, settings};
 use crate::ingress::Settings;
 
 const CHUNKED: &str = "POST /webhooks/orders HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -107,7 +107,7 @@ async fn pipelined_requests_are_answered_in_order() {
 
 #[tokio::test]
 async fn half_a_body_and_silence_is_408() {
-    let settings = Settings { max_body: MAX_BODY, body_timeout: Duration::from_millis(30) };
+    let settings = Settings { body_timeout: Duration::from_millis(30), ..settings() };
     for request in ["POST /webhooks/o HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nhalf", CHUNKED] {
         let bench = Bench::with(settings.clone(), Duration::from_secs(10));
         let answer = bench.ask(request).await;
@@ -118,7 +118,7 @@ async fn half_a_body_and_silence_is_408() {
 
 #[tokio::test]
 async fn a_body_that_trickles_runs_into_the_same_deadline() {
-    let settings = Settings { max_body: MAX_BODY, body_timeout: Duration::from_millis(50) };
+    let settings = Settings { body_timeout: Duration::from_millis(50), ..settings() };
     let bench = Bench::with(settings, Duration::from_secs(10));
     let mut peer = bench.peer();
     peer.send("POST /webhooks/o HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n").await;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use self::app::{App, answer as answer_as_app};
 pub use self::gateway::{Gateway, run_to_end};
-pub use self::http::{Answer, Connection, exchange, get, post};
+pub use self::http::{Answer, Connection, exchange, field, get, post};
 pub use self::metrics::Metrics;
 pub use self::sender::{Accepted, Sender};
 pub use self::stream::{Block, End, Item};
