@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("fanout", &["event", "sse", "log", "live", "network"]),
     ("ingress", &["event", "log", "fanout", "net", "network", "live", "lifecycle"]),
     ("edge", &["event", "sse", "log", "fanout", "net", "live", "lifecycle"]),
-    ("admin", &["event", "log", "fanout", "net", "live", "lifecycle", "secret"]),
+    ("admin", &["event", "sse", "log", "fanout", "net", "live", "lifecycle", "secret"]),
     ("config", &["event", "log", "fanout", "net", "ingress", "edge", "admin", "live", "secret"]),
     (
         "app",

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use http::StatusCode;
 use http::header::{ALLOW, CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use http::{Method, StatusCode};
 use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
@@ -14,8 +14,10 @@ use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 use super::info::Listening;
 use super::metrics::Metrics;
 use super::reload::{self, Reload};
+use super::route::{Access, Route};
 use super::settings::Settings;
-use super::{access, health, info};
+use super::{access, connections, health, info, topics};
+use crate::fanout::Fanout;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::Log;
@@ -38,6 +40,8 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     /// Told of.
     pub log: Arc<dyn Log>,
+    /// Its streams are listed and ended, its history purged.
+    pub fanout: Arc<Fanout>,
     /// What `/metrics` gathers.
     pub registry: Registry,
     /// This part's own.
@@ -61,37 +65,6 @@ pub struct Admin {
     gathering: Mutex<()>,
 }
 
-/// What a path stands for.
-#[derive(Clone, Copy)]
-enum Route {
-    Metrics,
-    Health,
-    Ready,
-    Info,
-    Reload,
-}
-
-impl Route {
-    fn of(path: &str) -> Option<Self> {
-        match path {
-            "/metrics" => Some(Self::Metrics),
-            "/healthz" => Some(Self::Health),
-            "/readyz" => Some(Self::Ready),
-            "/api/info" => Some(Self::Info),
-            "/api/reload" => Some(Self::Reload),
-            _ => None,
-        }
-    }
-
-    /// The methods it takes, as in `Allow`.
-    fn allows(self) -> &'static str {
-        match self {
-            Self::Reload => "POST",
-            _ => "GET, HEAD",
-        }
-    }
-}
-
 impl Admin {
     /// An admin listener.
     #[must_use]
@@ -104,11 +77,11 @@ impl Admin {
         let Some(route) = Route::of(head.uri.path()) else {
             return Answer::problem(StatusCode::NOT_FOUND, "there is nothing at this path");
         };
-        if !route.allows().split(", ").any(|method| head.method.as_str() == method) {
+        let Some(access) = route.access(&head.method) else {
             return Answer::problem(StatusCode::METHOD_NOT_ALLOWED, &format!("only {}", route.allows()))
                 .with(ALLOW, HeaderValue::from_static(route.allows()));
-        }
-        if head.method == Method::POST {
+        };
+        if access == Access::Write {
             let judged = {
                 let settings = self.parts.settings.load();
                 access::write(&head.headers, exchange.peer(), settings.token.as_ref())
@@ -118,13 +91,14 @@ impl Admin {
                 return denied.answer();
             }
         }
+        let query = head.uri.query().unwrap_or_default().to_owned();
         if let Err(error) = exchange.body(BODY).await {
             return refused_body(error);
         }
-        self.answer(route).await
+        self.answer(route, &query).await
     }
 
-    async fn answer(&self, route: Route) -> Answer {
+    async fn answer(&self, route: Route, query: &str) -> Answer {
         let parts = &self.parts;
         match route {
             Route::Metrics => self.gather(),
@@ -135,6 +109,10 @@ impl Admin {
             }
             Route::Info => info::answer(&parts.listeners, parts.log.as_ref(), parts.started.elapsed()),
             Route::Reload => reload::answer(parts.reload.reload().await),
+            Route::Topics => topics::list(&parts.fanout, query).await,
+            Route::History(name) => topics::purge(&parts.fanout, &name).await,
+            Route::Connections => connections::list(&parts.fanout, query).await,
+            Route::Connection(id) => connections::end(&parts.fanout, &id).await,
         }
     }
 

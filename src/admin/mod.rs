@@ -6,11 +6,15 @@
 
 mod access;
 mod app;
+mod connections;
 mod health;
 mod info;
 mod metrics;
+mod page;
 mod reload;
+mod route;
 mod settings;
+mod topics;
 
 pub use app::{Admin, Parts, Refresh, Wedged};
 pub use info::Listening;

@@ -112,6 +112,7 @@ impl Parts<'_> {
             settings: self.snapshots.view(|config| &config.admin),
             lifecycle: self.lifecycle.clone(),
             log: Arc::clone(log),
+            fanout: Arc::clone(self.fanout),
             registry: self.registry.clone(),
             metrics,
             refresh: Vec::new(),

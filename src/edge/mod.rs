@@ -9,7 +9,6 @@ mod answer;
 mod ask;
 mod client_address;
 mod cors;
-mod form;
 mod forward;
 mod forwarded;
 mod metrics;

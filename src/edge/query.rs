@@ -8,12 +8,11 @@
 use std::time::Duration;
 
 use super::ask::{AskError, Parameter};
-use super::form;
 use crate::event::{
     Beats, Begin, EventType, Filter, Format, NameError, Pattern, RESERVED_PREFIX, Selector, Since,
     Subscription, Topic,
 };
-use crate::net::http::decode;
+use crate::net::http::{decode, form};
 
 /// Bytes of a query. It holds 64 topics of 110 bytes; what is longer is not a subscription.
 pub(super) const QUERY_BYTES: usize = 8 << 10;

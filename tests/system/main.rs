@@ -9,6 +9,7 @@
 #![allow(clippy::doc_markdown, reason = "names of Kubernetes and of the web are words here")]
 #![allow(clippy::cast_sign_loss, reason = "shares of a time that has passed are not negative")]
 
+mod admin;
 mod asking;
 mod cors;
 mod descriptors;

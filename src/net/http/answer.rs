@@ -61,6 +61,12 @@ impl Answer {
         Self::new(status, "application/problem+json", body)
     }
 
+    /// No content (RFC 9110 §15.3.5).
+    #[must_use]
+    pub fn empty(status: StatusCode) -> Self {
+        Self::new(status, "text/plain", Bytes::new())
+    }
+
     /// JSON text.
     pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self::new(status, "application/json", body)
@@ -108,12 +114,18 @@ impl Answer {
         out.extend_from_slice(self.status.as_str().as_bytes());
         out.push(b' ');
         out.extend_from_slice(self.status.canonical_reason().unwrap_or("").as_bytes());
-        line(&mut out, "\r\nContent-Type", &self.content_type);
+        // 204 has no content, and says nothing of its length (RFC 9110 §8.6).
+        let content = self.status != StatusCode::NO_CONTENT;
+        if content {
+            line(&mut out, "\r\nContent-Type", &self.content_type);
+        }
         for (name, value) in &self.headers {
             out.extend_from_slice(b"\r\n");
             line(&mut out, name.as_str(), value);
         }
-        write!(out, "\r\nContent-Length: {}", self.body.len()).expect("a Vec takes every write");
+        if content {
+            write!(out, "\r\nContent-Length: {}", self.body.len()).expect("a Vec takes every write");
+        }
         line(&mut out, "\r\nDate", &date::get_cached_date());
         match connection {
             Connection::Open => {}
@@ -166,6 +178,17 @@ mod tests {
             problem,
             serde_json::json!({"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"only POST"})
         );
+    }
+
+    #[test]
+    fn no_content_is_a_head_alone() {
+        let text = Answer::empty(StatusCode::NO_CONTENT).bytes(Connection::Open, Body::Sent);
+        let text = String::from_utf8(text).unwrap();
+        assert!(
+            text.starts_with("HTTP/1.1 204 No Content\r\nDate: ") && text.ends_with("\r\n\r\n"),
+            "{text}"
+        );
+        assert!(!text.contains("Content-"), "{text}");
     }
 
     #[test]

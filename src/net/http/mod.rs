@@ -9,6 +9,7 @@
 mod answer;
 mod body;
 mod exchange;
+pub mod form;
 mod linger;
 mod percent;
 

@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use crate::net::http::{DecodeError, decode};
+use super::percent::{DecodeError, decode};
 
 /// The pairs of a query, in their order. Those whose name is no text are left out: they are none of ours.
-pub(super) fn pairs(query: &[u8]) -> impl Iterator<Item = (String, &[u8])> {
+pub fn pairs(query: &[u8]) -> impl Iterator<Item = (String, &[u8])> {
     query.split(|&b| b == b'&').filter_map(|pair| {
         let (name, value) = match pair.iter().position(|&b| b == b'=') {
             Some(at) => (&pair[..at], &pair[at + 1..]),
@@ -22,7 +22,7 @@ pub(super) fn pairs(query: &[u8]) -> impl Iterator<Item = (String, &[u8])> {
 ///
 /// # Errors
 /// [`DecodeError`].
-pub(super) fn text(value: &[u8]) -> Result<String, DecodeError> {
+pub fn text(value: &[u8]) -> Result<String, DecodeError> {
     let spaced: Cow<'_, [u8]> = if value.contains(&b'+') {
         value.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect::<Vec<u8>>().into()
     } else {
