@@ -15,6 +15,7 @@ mod descriptors;
 mod drain;
 mod faults;
 mod http;
+mod pages;
 mod proxies;
 mod rate;
 mod reload;
