@@ -90,7 +90,7 @@ impl Page {
                     bytes += event.event.data.len();
                     page.events.push(event);
                 }
-                if page.events.len() == limit || bytes >= PAGE_BYTES {
+                if page.events.len() == limit {
                     break;
                 }
             }

@@ -163,7 +163,8 @@ async fn waiting_ends_with_its_connection() {
 
 #[tokio::test]
 async fn waiting_ends_with_a_drain() {
-    let gateway = Gateway::start("drain: { window: 60s, timeout: 60s }").await;
+    // Whoever still waited at the end of this would be cut.
+    let gateway = Gateway::start("drain: { window: 2s, timeout: 10s }").await;
     let mut connection = waiting(&gateway, "/orders?wait=60s", 1).await;
     gateway.terminate();
     let answer = connection.answer().await;
