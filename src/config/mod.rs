@@ -334,9 +334,9 @@ mod tests {
             lines(text),
             [
                 "t.yaml:2:14: edge.heartbeat: expected a duration such as 250ms, 15s, 5m, 1h or 7d; got 15",
-                "t.yaml:3:3: edge.hearbeat: unknown key; did you mean heartbeat? allowed here: heartbeat, limits, \
-                 listen, max_connection_age, overload, prefix, proxy_protocol, retry, trusted_proxies, upstream, \
-                 upstream_timeouts",
+                "t.yaml:3:3: edge.hearbeat: unknown key; did you mean heartbeat? allowed here: cors, heartbeat, \
+                 limits, listen, max_connection_age, overload, prefix, proxy_protocol, retry, slow, trusted_proxies, \
+                 upstream, upstream_timeouts",
                 "t.yaml:4:10: edge.retry: expected the shorter duration first, as in 2s..4s; got \"4s..2s\"",
                 "t.yaml:5:18: drain.window: drain.delay and drain.window take 1h together; expected at most \
                  drain.timeout (25s)",
