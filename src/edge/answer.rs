@@ -152,7 +152,7 @@ mod tests {
         Cors {
             origins: vec!["https://app.example".parse().unwrap()],
             credentials: Credentials::Withheld,
-            max_age: Duration::from_secs(60),
+            max_age: Duration::from_mins(1),
         }
     }
 

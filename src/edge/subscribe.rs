@@ -1,4 +1,4 @@
-//! `GET /topics/…`: from a request to a stream.
+//! `GET /topics/…`: from a request to a stream, or to a page of history.
 //!
 //! What is wrong for good is answered as a problem; what is only wrong now gets the overload answer; and whoever may
 //! listen has its socket handed to a shard, which answers it. Pingora's task ends there, and frees all it held.
@@ -16,11 +16,13 @@ use super::accept::{self, Wanted};
 use super::answer::{self, Asker, Common, METHODS};
 use super::ask::AskError;
 use super::client_address;
+use super::history::History;
 use super::query::{self, Asked};
 use super::route::Target;
 use super::settings::{Overload, Settings};
 use crate::event::Selector;
 use crate::fanout::{Admission, Beginning, Fanout};
+use crate::lifecycle::Lifecycle;
 use crate::net::http::Answer;
 use crate::net::{Peer, take_conn};
 use crate::sse::Framing;
@@ -35,6 +37,7 @@ pub type RuleOf = Arc<dyn Fn(&Selector) -> Arc<str> + Send + Sync>;
 /// Opens streams.
 pub struct Subscribe {
     fanout: Arc<Fanout>,
+    history: History,
     rule_of: RuleOf,
 }
 
@@ -73,7 +76,7 @@ enum Refusal {
     Method,
     #[error(transparent)]
     Ask(#[from] AskError),
-    #[error("this is a stream of text/event-stream, which the request does not accept")]
+    #[error("this is text/event-stream or application/json, neither of which the request accepts")]
     NotAcceptable,
 }
 
@@ -95,10 +98,11 @@ impl Refusal {
 }
 
 impl Subscribe {
-    /// Streams are opened on `fanout`.
+    /// Streams are opened on `fanout`, and pages read from its log.
     #[must_use]
-    pub fn new(fanout: Arc<Fanout>, rule_of: RuleOf) -> Self {
-        Self { fanout, rule_of }
+    pub fn new(fanout: Arc<Fanout>, rule_of: RuleOf, lifecycle: Lifecycle) -> Self {
+        let history = History::new(Arc::clone(&fanout), lifecycle);
+        Self { fanout, history, rule_of }
     }
 
     /// Answers a request under the prefix, or takes its connection away: after that the session is an empty one.
@@ -118,6 +122,10 @@ impl Subscribe {
             Ok(Admitted::Options) => answer::write_options(session, common).await,
             Ok(Admitted::Stream(_)) if request.method == Method::HEAD => {
                 answer::write_stream(session, Bytes::new(), common).await
+            }
+            Ok(Admitted::Page(asked)) => {
+                let remote = terms.remote.map(|remote| remote.ip());
+                self.history.serve(session, asked, remote, common).await
             }
             Ok(Admitted::Stream(asked)) => {
                 let remote = terms.remote;
@@ -178,6 +186,7 @@ async fn hand_over(
 #[derive(Debug)]
 enum Admitted {
     Stream(Asked),
+    Page(Asked),
     Options,
 }
 
@@ -198,7 +207,8 @@ fn admit(
     let asked = query::read(target.rest, target.query, last_event_id, topics)?;
     match accept::preferred(headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes)) {
         Wanted::Stream => Ok(Admitted::Stream(asked)),
-        Wanted::Page | Wanted::Neither => Err(Refusal::NotAcceptable),
+        Wanted::Page => Ok(Admitted::Page(asked)),
+        Wanted::Neither => Err(Refusal::NotAcceptable),
     }
 }
 
@@ -213,6 +223,7 @@ mod tests {
             target.split_once('?').map_or((target, None), |(rest, query)| (rest, Some(query.as_bytes())));
         match admit(method, Target { rest: rest.as_bytes(), query }, &headers, 64) {
             Ok(Admitted::Stream(_)) => 200,
+            Ok(Admitted::Page(_)) => 201,
             Ok(Admitted::Options) => 204,
             Err(refusal) => refusal.answer().status().as_u16(),
         }
@@ -239,6 +250,10 @@ mod tests {
             (Method::GET, "/orders/", sse, 400),
             (Method::GET, "/a?since=x", sse, 400),
             (Method::HEAD, "/a?since=x", sse, 400),
+            // 201 stands for a page here.
+            (Method::GET, "/orders", Some("application/json"), 201),
+            (Method::HEAD, "/orders", Some("application/json"), 201),
+            (Method::GET, "/a..b", Some("application/json"), 400),
             (Method::GET, "/orders", Some("text/html"), 406),
             (Method::GET, "/a..b", Some("text/html"), 400),
         ] {

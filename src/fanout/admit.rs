@@ -84,7 +84,8 @@ impl Fanout {
     }
 
     /// The newest place that is known here. A log that is out of reach shows an old head, and the ring may be past it.
-    fn head(&self) -> Cursor {
+    #[must_use]
+    pub fn head(&self) -> Cursor {
         let head = self.log.head();
         let newest = self.ring.newest().filter(|newest| newest.epoch == head.epoch);
         newest.filter(|newest| newest.position > head.position).unwrap_or(head)
@@ -138,17 +139,8 @@ impl Reservation {
     pub async fn begin(self, subscription: Arc<Subscription>, begin: &Begin) -> Result<Beginning, ReadError> {
         let Self { room, held } = self;
         let interest = Interested::join(&room, subscription);
-        let log = &room.fanout.log;
         let head = room.fanout.head();
-        let start = match begin {
-            Begin::Now => Start::resolve(None, head),
-            Begin::Cursor(cursor) => Start::resolve(Some(cursor), head),
-            Begin::Since(since) => {
-                let Subscription { selector, filter, .. } = &*interest.subscription;
-                let position = log.locate(selector, filter, *since).await?;
-                Start::Since { position: position.min(head.position), head: head.position }
-            }
-        };
+        let start = Start::find(begin, &interest.subscription, &*room.fanout.log, head).await?;
         Ok(Beginning { room, interest, held, start, epoch: head.epoch })
     }
 }

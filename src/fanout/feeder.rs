@@ -107,6 +107,7 @@ impl Feeder {
                 shard.wake();
             }
         }
+        self.shared.arrivals.tell();
     }
 }
 

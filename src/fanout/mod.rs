@@ -9,6 +9,7 @@
 mod addresses;
 mod admit;
 mod appender;
+mod arrivals;
 mod batch;
 mod command;
 mod doorbell;
@@ -38,6 +39,8 @@ use tokio::sync::mpsc::unbounded_channel;
 use self::admit::Gate;
 pub use self::admit::{Beginning, Refused, Reservation};
 use self::appender::Appender;
+pub use self::arrivals::Arrival;
+use self::arrivals::Arrivals;
 use self::command::Command;
 pub use self::command::{Admission, Fault, Listed, Outcome};
 use self::feeder::{FeederThread, Fetcher, Pump};
@@ -46,6 +49,7 @@ pub use self::interest::MAX_SHARDS;
 pub use self::list::{ConnId, ListFrom};
 pub use self::metrics::{Closed, Metrics};
 use self::panic::EndOnPanic;
+pub use self::reader::{Reader, Start, Told};
 use self::ring::Ring;
 pub use self::settings::{Settings, Slow};
 use self::shard::{Handle, Progress, Seed};
@@ -92,6 +96,7 @@ impl Fanout {
             interest: Interest::new(shards),
             settings,
             metrics,
+            arrivals: Arrivals::default(),
             streams: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
             lingering: AtomicUsize::new(0),
             fetchers: fetchers.into(),
@@ -158,6 +163,18 @@ impl Fanout {
         }
         self.ring.purge();
         Ok(purged)
+    }
+
+    /// Tells when something has come, of whatever topic: for those who wait for a page of history. What the log shows when
+    /// this returns is not told.
+    #[must_use]
+    pub fn arrivals(&self) -> Arrival {
+        self.shared.arrivals.listen()
+    }
+
+    /// Counts a gap that was told in a page.
+    pub fn told(&self, gap: &Told) {
+        self.shared.metrics.gap(gap.reason);
     }
 
     /// Subscriptions on this instance that match `topic`.

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use crate::event::{Beats, Cursor, Epoch, Position, limits};
-use crate::log::Coverage;
+use crate::event::{Beats, Begin, Cursor, Epoch, Position, Subscription, limits};
+use crate::log::{Coverage, Log, ReadError};
 use crate::sse::{self, Framed, Framing, Gap, GapReason};
 
 /// Where a new subscription is to begin.
@@ -31,6 +31,27 @@ pub enum Start {
 }
 
 impl Start {
+    /// Finds where `subscription` is to begin, in a log whose head is `head`. What comes behind that head is the caller's
+    /// to see to already.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the log can't tell now.
+    pub async fn find(
+        begin: &Begin,
+        subscription: &Subscription,
+        log: &dyn Log,
+        head: Cursor,
+    ) -> Result<Self, ReadError> {
+        Ok(match begin {
+            Begin::Now => Self::resolve(None, head),
+            Begin::Cursor(cursor) => Self::resolve(Some(cursor), head),
+            Begin::Since(since) => {
+                let position = log.locate(&subscription.selector, &subscription.filter, *since).await?;
+                Self::Since { position: position.min(head.position), head: head.position }
+            }
+        })
+    }
+
     /// Reads what was asked for, the raw value of `Last-Event-ID`, against the log's head. Never an error: what cannot
     /// be honoured becomes a gap.
     #[must_use]
@@ -174,6 +195,21 @@ impl Reader {
     /// to where those events begin.
     pub fn prefix(&mut self, coverage: Coverage, epoch: Epoch, opening: Opening) -> Prefix {
         let Opening { retry, beats, framing } = opening;
+        let told = self.settle(coverage, epoch);
+        let mut bytes = Vec::new();
+        if std::mem::take(&mut self.unopened) {
+            let id = told.is_none().then_some(Cursor::new(epoch, self.position));
+            push(&mut bytes, &sse::opening(retry, id, beats), framing);
+        }
+        if let Some(told) = &told {
+            push(&mut bytes, &sse::gap(&told.gap()), framing);
+        }
+        Prefix { bytes, gap: told.map(|told| told.reason) }
+    }
+
+    /// What must be told before the events that follow, given what is known of losses after its position. Moves the
+    /// reader to where those events begin.
+    pub fn settle(&mut self, coverage: Coverage, epoch: Epoch) -> Option<Told> {
         let from = self.position;
         let (lost, missed) = match coverage {
             Coverage::Lost { resumed, through, missed } if through > self.told => {
@@ -183,24 +219,40 @@ impl Reader {
             }
             _ => (false, None),
         };
-        let tell = std::mem::take(&mut self.must_tell) || lost;
-        let mut bytes = Vec::new();
-        if std::mem::take(&mut self.unopened) {
-            let id = (!tell).then_some(Cursor::new(epoch, self.position));
-            push(&mut bytes, &sse::opening(retry, id, beats), framing);
+        if !std::mem::take(&mut self.must_tell) && !lost {
+            return None;
         }
-        if !tell {
-            return Prefix { bytes, gap: None };
-        }
-        let reason = self.reason;
+        let reason = std::mem::replace(&mut self.reason, GapReason::Lagged);
         let requested =
             self.requested.take().unwrap_or_else(|| Cursor::new(epoch, from).to_string().into_bytes().into());
-        let resumed = Cursor::new(epoch, self.position);
         // What another epoch held cannot be counted, and what was never a cursor has nothing to count from.
         let missed = if matches!(reason, GapReason::Evicted | GapReason::Lagged) { missed } else { None };
-        push(&mut bytes, &sse::gap(&Gap { requested: &requested, resumed, reason, missed }), framing);
-        self.reason = GapReason::Lagged;
-        Prefix { bytes, gap: Some(reason) }
+        Some(Told { requested, resumed: Cursor::new(epoch, self.position), reason, missed })
+    }
+
+    /// Whether [`Reader::settle`] would tell a loss that has not been told.
+    #[must_use]
+    pub fn is_lost(&self, coverage: Coverage) -> bool {
+        matches!(coverage, Coverage::Lost { through, .. } if through > self.told)
+    }
+}
+
+/// A gap that is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    requested: Box<[u8]>,
+    resumed: Cursor,
+    /// Why.
+    pub reason: GapReason,
+    missed: Option<u64>,
+}
+
+impl Told {
+    /// As it is written.
+    #[must_use]
+    pub fn gap(&self) -> Gap<'_> {
+        let Self { requested, resumed, reason, missed } = self;
+        Gap { requested, resumed: *resumed, reason: *reason, missed: *missed }
     }
 }
 

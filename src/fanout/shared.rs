@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::arrivals::Arrivals;
 use super::command::PageKey;
 use super::interest::Interest;
 use super::metrics::Metrics;
@@ -23,6 +24,8 @@ pub struct Shared {
     pub settings: Live<Settings>,
     /// What is measured.
     pub metrics: Metrics,
+    /// Tells who waits for a page.
+    pub(super) arrivals: Arrivals,
     /// Streams of each shard, those on their way to it included.
     pub(super) streams: Box<[AtomicUsize]>,
     /// Sockets of streams that are over, until they are closed.

@@ -141,19 +141,25 @@ pub struct Gap<'a> {
     pub missed: Option<u64>,
 }
 
+impl Gap<'_> {
+    /// What is told of it, as one line of JSON.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let cut = &self.requested[..self.requested.len().min(limits::CURSOR_BYTES)];
+        let requested = serde_json::Value::from(String::from_utf8_lossy(cut));
+        let missed = self.missed.map_or_else(|| "null".to_owned(), |n| n.to_string());
+        format!(
+            "{{\"requested\":{requested},\"resumed\":\"{}\",\"reason\":\"{}\",\"missed\":{missed}}}",
+            self.resumed,
+            self.reason.as_str(),
+        )
+    }
+}
+
 /// The block that tells a gap. It comes before any other event.
 #[must_use]
 pub fn gap(gap: &Gap<'_>) -> Vec<u8> {
-    let cut = &gap.requested[..gap.requested.len().min(limits::CURSOR_BYTES)];
-    let requested = serde_json::Value::from(String::from_utf8_lossy(cut));
-    let missed = gap.missed.map_or_else(|| "null".to_owned(), |n| n.to_string());
-    format!(
-        "id: {id}\nevent: sidestream.gap\ndata: {{\"requested\":{requested},\"resumed\":\"{id}\",\
-         \"reason\":\"{reason}\",\"missed\":{missed}}}\n\n",
-        id = gap.resumed,
-        reason = gap.reason.as_str(),
-    )
-    .into_bytes()
+    format!("id: {}\nevent: sidestream.gap\ndata: {}\n\n", gap.resumed, gap.json()).into_bytes()
 }
 
 #[cfg(test)]

@@ -72,3 +72,34 @@ async fn a_reload_changes_how_many_topics_may_be_named() {
     let head = format!("HEAD /topics?{} HTTP/1.1\r\nHost: test\r\n\r\n", listed(200));
     assert_eq!(exchange(&gateway.edge, head).await.status, 200);
 }
+
+/// Each part of what is asked reaches the stream.
+#[tokio::test]
+async fn what_is_asked_for_is_what_is_streamed() {
+    let gateway = Gateway::start("edge: { heartbeat: 100ms }").await;
+    let mut sender = Sender::open(&gateway).await;
+    let mut sent = Vec::new();
+    for (topic, kind) in [("a.1", "x"), ("a.2", "y"), ("b", "x"), ("a.3", "x"), ("c", "x")] {
+        sent.push(sender.publish_typed(topic, kind, "{\"n\":1}").await.cursor);
+    }
+    let ask = "/topics/a.*?topic=b&event=x&format=envelope-json&heartbeat=event";
+    for (begin, want) in
+        [("since=start", &[0, 2, 3][..]), ("since=1h", &[0, 2, 3]), ("last=2", &[2, 3]), ("last=0", &[])]
+    {
+        let mut stream = Request::to(format!("{ask}&{begin}")).open(&gateway).await;
+        let open = stream.block().await;
+        assert_eq!(open.event.as_deref(), Some("sidestream.open"), "{begin}: {open:?}");
+        for &index in want {
+            let block = stream.event().await;
+            assert_eq!((block.id(), block.event.as_deref()), (sent[index].as_str(), Some("x")), "{begin}");
+            let envelope: serde_json::Value = serde_json::from_str(block.data()).unwrap();
+            assert_eq!((&envelope["type"], &envelope["data"]["n"]), (&"x".into(), &1.into()), "{begin}");
+        }
+        let beat = stream.event().await;
+        assert_eq!(beat.event.as_deref(), Some("sidestream.heartbeat"), "{begin}: {beat:?}");
+    }
+    // A reconnect to the same URL: the cursor wins.
+    let mut stream = Request::to(format!("{ask}&since=start")).after(&sent[2]).open(&gateway).await;
+    assert_eq!(stream.block().await.id(), sent[2]);
+    assert_eq!(stream.event().await.id(), sent[3]);
+}

@@ -1,3 +1,5 @@
+//! What may be asked, by tables; the first of them is the bad input.
+
 use proptest::prelude::*;
 
 use super::*;

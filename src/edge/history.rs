@@ -1,0 +1,177 @@
+//! `GET /topics/…` for whoever prefers JSON: pages of history, and waiting for the next one.
+//!
+//! Bounded in three ways. Pages that are in memory at the same time are counted, and who finds no room in time is turned
+//! away by name. Who waits is one of the connections that `edge.limits` allows, and holds nothing else. And however much
+//! comes of other topics, who waits looks into the log only so often.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, HeaderValue};
+use http::{Method, StatusCode};
+use pingora::protocols::http::ServerSession;
+use pingora::{Error, ErrorType};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::answer::{self, Asker, Common};
+use super::page::Page;
+use super::query::Asked;
+use crate::event::{Begin, Since, Subscription};
+use crate::fanout::{Arrival, Fanout};
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::log::Log;
+use crate::net::http::Answer;
+
+/// Pages that are read and written at the same time. With their JSON they take about three times
+/// [`super::page::PAGE_BYTES`] each, so 48 MiB at most where events are small.
+const PAGES: usize = 64;
+
+/// How long a request waits for room among them. Reading one takes well under a millisecond.
+const ROOM_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a caller may take to receive a page. Only one that does not read runs into it.
+const WRITE_TIME: Duration = Duration::from_secs(10);
+
+/// After a look in vain, the next one comes no sooner. What comes on a quiet server is told at once; on a busy one, where
+/// nearly all is of other topics, a look costs microseconds and is not to be taken for each of them.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Answers with pages.
+pub(super) struct History {
+    fanout: Arc<Fanout>,
+    log: Arc<dyn Log>,
+    lifecycle: Lifecycle,
+    room: Semaphore,
+}
+
+/// A page, and its room.
+type Held<'a> = (Page, SemaphorePermit<'a>);
+
+/// What came of waiting.
+enum Waited<'a> {
+    /// A page that holds something, or the last one looked at.
+    Page(Held<'a>),
+    /// There is no room to wait in, or the log can't be read now.
+    Unable,
+    /// The caller is gone.
+    Gone(pingora::BError),
+}
+
+impl History {
+    pub fn new(fanout: Arc<Fanout>, lifecycle: Lifecycle) -> Self {
+        let log = fanout.log();
+        Self { fanout, log, lifecycle, room: Semaphore::new(PAGES) }
+    }
+
+    /// Answers with the page that was asked for, when there is one.
+    ///
+    /// # Errors
+    /// When the answer could not be written, or the caller did not wait for it.
+    pub async fn serve(
+        &self,
+        session: &mut ServerSession,
+        asked: Asked,
+        remote: Option<IpAddr>,
+        common: &Common,
+    ) -> pingora::Result<()> {
+        let Asked { subscription, begin, page: bounds } = asked;
+        // A page without a place is the newest one; of a stream it is what comes.
+        let begin = if begin == Begin::Now { Begin::Since(Since::Last(bounds.limit)) } else { begin };
+        // Before the first look, so that nothing is missed between that and the waiting.
+        let arrival = self.fanout.arrivals();
+        let Some((page, room)) = self.page(&subscription, &begin, bounds.limit).await else {
+            return answer::write_overload(session, Asker::Page, common).await;
+        };
+        let wait = page.is_empty() && !bounds.wait.is_zero() && session.req_header().method == Method::GET;
+        if !wait {
+            return self.write(session, (page, room), common).await;
+        }
+        drop(room);
+        let waiting = Waiting { subscription: &subscription, limit: bounds.limit, arrival, remote };
+        match self.wait(session, waiting, page, Instant::now() + bounds.wait).await {
+            Waited::Page(held) => self.write(session, held, common).await,
+            Waited::Unable => answer::write_overload(session, Asker::Page, common).await,
+            Waited::Gone(error) => Err(error),
+        }
+    }
+
+    /// Reads a page. None when that is not possible now.
+    async fn page(&self, subscription: &Subscription, begin: &Begin, limit: usize) -> Option<Held<'_>> {
+        let room = timeout(ROOM_WAIT, self.room.acquire()).await.ok()?.ok()?;
+        match Page::read(&*self.log, self.fanout.head(), subscription, begin, limit).await {
+            Ok(page) => Some((page, room)),
+            Err(error) => {
+                tracing::debug!(%error, "a page of history could not be read");
+                None
+            }
+        }
+    }
+
+    /// Waits behind `page`, which is empty, for one that is not; until `deadline`, or until the server drains.
+    async fn wait(
+        &self,
+        session: &mut ServerSession,
+        mut waiting: Waiting<'_>,
+        mut page: Page,
+        deadline: Instant,
+    ) -> Waited<'_> {
+        // Held while it waits: it is a connection like a stream's.
+        let Ok(_place) = self.fanout.reserve(waiting.remote, &Begin::Now) else { return Waited::Unable };
+        let mut next_look = Instant::now();
+        loop {
+            let last = tokio::select! {
+                biased;
+                error = gone(session) => return Waited::Gone(error),
+                () = self.lifecycle.reached(Phase::Draining) => true,
+                () = sleep_until(deadline) => true,
+                () = async { waiting.arrival.come().await; sleep_until(next_look).await } => false,
+            };
+            let read = self.page(waiting.subscription, &page.next(), waiting.limit).await;
+            let Some((found, room)) = read else { return Waited::Unable };
+            if last || !found.is_empty() {
+                return Waited::Page((found, room));
+            }
+            (page, next_look) = (found, Instant::now() + LOOK_PAUSE);
+        }
+    }
+
+    async fn write(
+        &self,
+        session: &mut ServerSession,
+        (page, _room): Held<'_>,
+        common: &Common,
+    ) -> pingora::Result<()> {
+        if let Some(told) = &page.gap {
+            self.fanout.told(told);
+        }
+        if self.lifecycle.phase() >= Phase::Draining {
+            session.set_keepalive(None);
+        }
+        let answer = Answer::json(StatusCode::OK, page.json())
+            .with(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let answer = common.on(answer);
+        match timeout(WRITE_TIME, answer.write(session)).await {
+            Ok(written) => written,
+            Err(_) => Err(Error::explain(ErrorType::WriteTimedout, "a page was not read").into_down()),
+        }
+    }
+}
+
+/// What is waited for, and for whom.
+struct Waiting<'a> {
+    subscription: &'a Subscription,
+    limit: usize,
+    arrival: Arrival,
+    remote: Option<IpAddr>,
+}
+
+/// Waits until the caller is gone. A body, which means nothing here, is read away.
+async fn gone(session: &mut ServerSession) -> pingora::BError {
+    loop {
+        if let Err(error) = session.read_body_or_idle(false).await {
+            return error.into_down();
+        }
+    }
+}
