@@ -137,6 +137,7 @@ fn refused_body(error: BodyError) -> Answer {
         BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::TimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
         BodyError::Coding => StatusCode::NOT_IMPLEMENTED,
+        BodyError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         BodyError::Ended | BodyError::Framing => StatusCode::BAD_REQUEST,
     };
     Answer::problem(status, &error.to_string())

@@ -2,6 +2,7 @@
 //! when our drain is over.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,6 +40,8 @@ pub(super) struct Shutdown {
     pub proxied: Open,
     pub webhooks: Open,
     pub reloader: Arc<Reloader>,
+    /// Raised once nothing was cut off.
+    pub drained: Arc<AtomicBool>,
     /// Taken while the process runs.
     pub signals: Mutex<Signals>,
 }
@@ -50,7 +53,10 @@ impl ShutdownSignalWatch for Shutdown {
         self.serve(&mut signals).await;
         tokio::select! {
             () = self.drain() => {}
-            () = signals.end.recv() => tracing::warn!("told to end again: exiting at once"),
+            () = signals.end.recv() => {
+                let (streams, proxied) = (self.fanout.connections(), self.proxied.count());
+                tracing::warn!(streams, proxied, "told to end again: exiting at once; what is left is cut");
+            }
         }
         ShutdownSignal::FastShutdown
     }
@@ -95,6 +101,7 @@ impl Shutdown {
         let closed = timeout_at(deadline, self.log.close()).await.is_ok();
         if clean && closed {
             tracing::info!(elapsed = ?begun.elapsed(), "drained");
+            self.drained.store(true, Ordering::Release);
         } else {
             let (streams, proxied) = (self.fanout.connections(), self.proxied.count());
             tracing::warn!(streams, proxied, "drain.timeout is over; what is left is cut");

@@ -12,6 +12,7 @@ mod snapshot;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use pingora::server::configuration::ServerConf;
@@ -106,6 +107,8 @@ struct Application {
     banner: String,
     /// Removed at the exit: pingora does not wait for the services that listen.
     files: Vec<SocketFile>,
+    /// Whether the drain came to its end.
+    drained: Arc<AtomicBool>,
 }
 
 impl Application {
@@ -162,7 +165,9 @@ impl Application {
         server.add_service(services.ingress);
         server.add_service(services.admin);
 
+        let drained = Arc::new(AtomicBool::new(false));
         let shutdown = Shutdown {
+            drained: Arc::clone(&drained),
             phase,
             snapshots,
             fanout,
@@ -173,7 +178,7 @@ impl Application {
             reloader,
             signals: signals.into(),
         };
-        Ok(Self { server, shutdown, banner, files })
+        Ok(Self { server, shutdown, banner, files, drained })
     }
 
     fn run(self) -> ExitCode {
@@ -183,7 +188,7 @@ impl Application {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
         self.server.run(RunArgs { shutdown_signal: Box::new(self.shutdown) });
         drop(self.files);
-        ExitCode::SUCCESS
+        if self.drained.load(Ordering::Acquire) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER, VARY};
+use http::header::{ALLOW, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER, VARY};
 use http::{HeaderName, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::{ServerSession, date};
@@ -114,8 +114,7 @@ pub(super) async fn write_overload(
         return write_stream(session, sse::retry_only(retry).into(), common).await;
     }
     let answer = Answer::problem(StatusCode::SERVICE_UNAVAILABLE, "this cannot be served now; try again")
-        .with(RETRY_AFTER, HeaderValue::from(retry.as_secs()))
-        .with(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        .with(RETRY_AFTER, HeaderValue::from(retry.as_secs()));
     common.on(answer).write(session).await
 }
 

@@ -1,7 +1,6 @@
 //! Error answers as problem documents (RFC 9457). What they say is fixed here; nothing of the inside reaches a caller.
 
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, HeaderValue};
 use pingora::Result;
 use pingora::proxy::Session;
 
@@ -26,8 +25,5 @@ impl Problem {
 /// When the caller is gone.
 pub(super) async fn answer(session: &mut Session, problem: Problem) -> Result<()> {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Answer::problem(status, problem.detail)
-        .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
-        .write(&mut session.downstream_session)
-        .await
+    Answer::problem(status, problem.detail).write(&mut session.downstream_session).await
 }

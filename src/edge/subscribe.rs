@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, ALLOW, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Version};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
@@ -88,8 +88,7 @@ impl Refusal {
             Self::Ask(_) => StatusCode::BAD_REQUEST,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         };
-        let answer = Answer::problem(status, &self.to_string())
-            .with(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let answer = Answer::problem(status, &self.to_string());
         match self {
             Self::Method => answer.with(ALLOW, HeaderValue::from_static(METHODS)),
             _ => answer,

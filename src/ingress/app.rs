@@ -10,7 +10,7 @@ use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use tokio::time::timeout;
 
-use super::limits::APPEND_TIME;
+use super::limits::{APPEND_TIME, BODIES};
 use super::metrics::{LogErrorKind, Metrics, SourceMetrics};
 use super::outcome::{self, Limited, Outcome, Refusal};
 use super::rate::AddressLimit;
@@ -21,7 +21,7 @@ use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::{Appended, Log};
 use crate::net::Peer;
-use crate::net::http::{Answer, BodyLimit, Exchange, Reuse};
+use crate::net::http::{Answer, BodyBudget, BodyLimit, Exchange, Reuse};
 
 /// How many subscriptions of this instance match a topic.
 pub type Subscribers = Arc<dyn Fn(&Topic) -> u64 + Send + Sync>;
@@ -48,6 +48,7 @@ pub struct Ingress {
     source: Source,
     per_address: AddressLimit,
     append_time: Duration,
+    bodies: BodyBudget,
 }
 
 impl Ingress {
@@ -55,8 +56,10 @@ impl Ingress {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         tracing::warn!("source `default` verifies nothing: whoever reaches the ingress listener may publish");
+        // A reload that raises `ingress.max_body` beyond it does not raise it: one such body still fits.
+        let bodies = BodyBudget::new(BODIES.max(parts.settings.load().max_body));
         let source = Source::standard(parts.metrics.source(Source::STANDARD));
-        Self { parts, source, per_address: AddressLimit::default(), append_time: APPEND_TIME }
+        Self { parts, source, per_address: AddressLimit::default(), append_time: APPEND_TIME, bodies }
     }
 
     /// With another deadline for the log than [`APPEND_TIME`].
@@ -64,6 +67,18 @@ impl Ingress {
     pub fn with_append_time(mut self, time: Duration) -> Self {
         self.append_time = time;
         self
+    }
+
+    /// With another budget for bodies on their way in.
+    #[cfg(test)]
+    pub(super) fn with_bodies(mut self, bodies: BodyBudget) -> Self {
+        self.bodies = bodies;
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn bodies_held(&self) -> usize {
+        self.bodies.held()
     }
 
     /// One request's answer, counted.
@@ -106,7 +121,7 @@ impl Ingress {
             let settings = self.parts.settings.load();
             BodyLimit { bytes: settings.max_body, time: settings.body_timeout }
         };
-        let body = exchange.body(limit).await.map_err(Refusal::Body)?;
+        let body = exchange.body_within(limit, &self.bodies).await.map_err(Refusal::Body)?;
         let delivery = {
             let head = exchange.request();
             let routed: Routed<'_> = source.route(head).ok_or(Refusal::NoRoute)?;

@@ -119,7 +119,9 @@ impl Refusal {
             Self::Body(BodyError::TooLarge { .. }) | Self::Log(AppendError::TooLarge { .. }) => {
                 Outcome::TooLarge
             }
-            Self::Log(_) | Self::LogSlow | Self::Draining => Outcome::Unavailable,
+            Self::Log(_) | Self::LogSlow | Self::Draining | Self::Body(BodyError::Busy) => {
+                Outcome::Unavailable
+            }
             Self::Rate(..) => Outcome::RateLimited,
             _ => Outcome::Malformed,
         }
@@ -135,7 +137,9 @@ impl Refusal {
             Self::Body(BodyError::TimedOut { .. }) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(BodyError::Coding) => StatusCode::NOT_IMPLEMENTED,
             Self::BodyNotUtf8 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Log(_) | Self::LogSlow | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Log(_) | Self::LogSlow | Self::Draining | Self::Body(BodyError::Busy) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Rate(..) => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::BAD_REQUEST,
         }

@@ -197,6 +197,7 @@ async fn a_second_signal_ends_at_once() {
     gateway.terminate();
     let exit = gateway.exit().await;
     assert!(exit.stderr.contains("exiting at once"), "{}", exit.stderr);
+    assert_eq!(exit.status.code(), Some(1));
 }
 
 #[tokio::test]
@@ -210,6 +211,7 @@ async fn the_timeout_is_the_end_whoever_holds_on() {
     gateway.terminate();
     let exit = gateway.exit().await;
     assert!(exit.stderr.contains("drain.timeout is over"), "{}", exit.stderr);
+    assert_eq!(exit.status.code(), Some(1));
     // What did arrive is whole events.
     let (items, end) = stuck.rest().await;
     assert_ne!(end, End::Clean);

@@ -13,6 +13,7 @@ use crate::ingress::{Ingress, Metrics, Parts, Settings};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::{AppendError, Appended, Health, Log, Page, Placement, ReadError, ReadLimit, Tail, Usage};
+use crate::net::http::BodyBudget;
 use crate::net::http::testing::{Peer, Wire};
 
 /// One append's outcome.
@@ -110,6 +111,9 @@ pub(super) struct Bench {
 pub(super) const MAX_BODY: usize = 100;
 
 /// Without rate limits.
+/// Bytes of bodies on their way in: one and a half of the largest.
+pub(super) const BODIES: usize = MAX_BODY * 3 / 2;
+
 pub(super) fn settings() -> Settings {
     Settings { max_body: MAX_BODY, body_timeout: Duration::from_secs(10), rate: None, rate_per_ip: None }
 }
@@ -136,12 +140,18 @@ impl Bench {
             metrics: Metrics::register(&registry).unwrap(),
             clock: || Millis(1_700_000_000_000),
         };
-        let app = Arc::new(Ingress::new(parts).with_append_time(append_time));
+        let ingress = Ingress::new(parts).with_append_time(append_time);
+        let app = Arc::new(ingress.with_bodies(BodyBudget::new(BODIES)));
         Self { app, phase, lifecycle, log, registry }
     }
 
     pub(super) fn script(&self, script: Script) {
         self.log.state.lock().unwrap().scripts.push_back(script);
+    }
+
+    /// Bytes of bodies on their way in.
+    pub(super) fn held(&self) -> usize {
+        self.app.bodies_held()
     }
 
     pub(super) fn peer(&self) -> Peer {

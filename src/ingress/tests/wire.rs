@@ -35,6 +35,41 @@ async fn chunks_are_counted_as_they_come() {
 }
 
 #[tokio::test]
+async fn bodies_on_their_way_share_a_budget_and_nothing_is_lost_by_its_end() {
+    let bench = Bench::new();
+    let (mut slow, mut refused) = (bench.peer(), bench.peer());
+    slow.send(CHUNKED).await;
+    slow.send(format!("5a\r\n{}\r\n", "a".repeat(90))).await;
+    // Announced is not arrived: as much again would fit.
+    let whole = post("/webhooks/orders", "", &"b".repeat(60));
+    let head = whole.len() - 60;
+    until(|| bench.held() == 90).await;
+    refused.send(&whole[..head + 50]).await;
+    until(|| bench.held() == 140).await;
+    refused.send(&whole[head + 50..]).await;
+    assert_eq!(refused.receive().await.status, 202);
+    until(|| bench.held() == 90).await;
+
+    let mut refused = bench.peer();
+    let answer = refused.ask(post("/webhooks/orders", "", &"c".repeat(61))).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    assert_eq!(bench.outcomes("unavailable"), 1);
+    slow.send("5\r\naaaaa\r\n0\r\n\r\n").await;
+    assert_eq!(slow.receive().await.status, 202);
+    until(|| bench.held() == 0).await;
+    assert_eq!(bench.ask(post("/webhooks/orders", "", &"c".repeat(61))).await.status, 202);
+    let lengths: Vec<_> = bench.published().iter().map(|(_, _, data)| data.len()).collect();
+    assert_eq!(lengths, [60, 95, 61]);
+}
+
+/// Waits for a state that another task brings about.
+async fn until(state: impl Fn() -> bool) {
+    while !state() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn chunks_within_the_cap_are_one_body() {
     let bench = Bench::new();
     let mut peer = bench.peer();

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::{ServerSession, date};
@@ -58,7 +58,10 @@ impl Answer {
         problem.insert("status".into(), status.as_u16().into());
         problem.insert("detail".into(), detail.into());
         let body = serde_json::Value::Object(problem).to_string();
+        // What is wrong now may be right a moment later: a 404 or 410 could be kept by caches without being asked to
+        // (RFC 9110 §15.1).
         Self::new(status, "application/problem+json", body)
+            .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
     }
 
     /// No content (RFC 9110 §15.3.5).
@@ -77,9 +80,10 @@ impl Answer {
         Self::new(status, "text/plain; charset=utf-8", body)
     }
 
-    /// Adds a header. Content-Type, Content-Length, Date and Connection are the answer's own.
+    /// Sets a header. Content-Type, Content-Length, Date and Connection are the answer's own.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
         self.headers.push((name, value));
         self
     }
@@ -166,6 +170,7 @@ mod tests {
         let answer = Answer::problem(StatusCode::METHOD_NOT_ALLOWED, "only POST")
             .with(ALLOW, HeaderValue::from_static("POST"));
         let text = String::from_utf8(answer.bytes(Connection::Close, Body::Sent)).unwrap();
+        assert!(text.contains("\r\ncache-control: no-store\r\n"), "{text}");
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(
             head.starts_with("HTTP/1.1 405 Method Not Allowed\r\nContent-Type: application/problem+json\r\n")

@@ -8,6 +8,8 @@ use http::{HeaderMap, Version};
 use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
 
+use super::budget::Held;
+
 /// Bounds on one body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimit {
@@ -26,6 +28,9 @@ pub enum BodyError {
         /// The limit.
         limit: usize,
     },
+    /// All bodies together hold as much as they may.
+    #[error("too many bodies are on their way in")]
+    Busy,
     /// Over [`BodyLimit::time`].
     #[error("the body was not complete after {} seconds", limit.as_secs_f64())]
     TimedOut {
@@ -45,7 +50,11 @@ pub enum BodyError {
 
 /// Reads the whole body. Says `100 Continue` to a sender that waits for it (RFC 9110 §10.1.1), and only once the body
 /// is wanted: a refusal by length comes without it.
-pub(super) async fn read(session: &mut ServerSession, limit: BodyLimit) -> Result<Bytes, BodyError> {
+pub(super) async fn read(
+    session: &mut ServerSession,
+    limit: BodyLimit,
+    held: Option<&mut Held>,
+) -> Result<Bytes, BodyError> {
     if session.is_body_done() {
         return Ok(Bytes::new());
     }
@@ -62,7 +71,7 @@ pub(super) async fn read(session: &mut ServerSession, limit: BodyLimit) -> Resul
         if waits {
             session.write_continue_response().await.map_err(|_| BodyError::Ended)?;
         }
-        collect(session, limit.bytes).await
+        collect(session, limit.bytes, held).await
     };
     timeout(limit.time, whole).await.unwrap_or(Err(BodyError::TimedOut { limit: limit.time }))
 }
@@ -80,12 +89,19 @@ fn announced(headers: &HeaderMap) -> Result<Option<u64>, BodyError> {
 }
 
 /// Memory follows what has arrived, never what was announced. A body that came with its head is not copied again.
-async fn collect(session: &mut ServerSession, limit: usize) -> Result<Bytes, BodyError> {
+async fn collect(
+    session: &mut ServerSession,
+    limit: usize,
+    mut held: Option<&mut Held>,
+) -> Result<Bytes, BodyError> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(piece) = session.read_request_body().await.map_err(|e| classify(&e))? {
         if first.len() + rest.len() + piece.len() > limit {
             return Err(BodyError::TooLarge { limit });
+        }
+        if held.as_mut().is_some_and(|held| !held.grow(piece.len())) {
+            return Err(BodyError::Busy);
         }
         if first.is_empty() && rest.is_empty() {
             first = piece;

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::answer::{Answer, Body, Connection};
 use super::body::{self, BodyError, BodyLimit};
+use super::budget::{BodyBudget, Held};
 use super::linger::linger;
 use crate::net::{Conn, Peer};
 
@@ -25,6 +26,8 @@ pub struct Exchange {
     session: ServerSession,
     /// What the request allows; an error that leaves its body unread turns it to [`Reuse::Close`].
     reuse: Reuse,
+    /// What the body holds of the listener's budget, until the answer.
+    held: Option<Held>,
 }
 
 /// What becomes of the connection after the answer.
@@ -84,7 +87,7 @@ impl Exchange {
                 let open =
                     session.get_keepalive().is_some() && session.get_keepalive_reuses_remaining() != Some(0);
                 let reuse = if open { Reuse::Keep } else { Reuse::Close };
-                Ok(Some(Self { session, reuse }))
+                Ok(Some(Self { session, reuse, held: None }))
             }
             Ok(false) => Ok(None),
             Err(error) => match HeadError::classify(&error) {
@@ -117,8 +120,23 @@ impl Exchange {
     /// # Errors
     /// [`BodyError`]; the connection is then closed after the answer.
     pub async fn body(&mut self, limit: BodyLimit) -> Result<Bytes, BodyError> {
-        let read = body::read(&mut self.session, limit).await;
+        self.read_body(limit).await
+    }
+
+    /// As [`Exchange::body`], within a budget that this listener's bodies share, until they are answered.
+    ///
+    /// # Errors
+    /// [`BodyError`], of which [`BodyError::Busy`] may pass; the connection is then closed after the answer.
+    pub async fn body_within(&mut self, limit: BodyLimit, budget: &BodyBudget) -> Result<Bytes, BodyError> {
+        self.held = Some(budget.begin());
+        self.read_body(limit).await
+    }
+
+    async fn read_body(&mut self, limit: BodyLimit) -> Result<Bytes, BodyError> {
+        let read = body::read(&mut self.session, limit, self.held.as_mut()).await;
         if read.is_err() {
+            // What came is dropped with it.
+            self.held = None;
             self.reuse = Reuse::Close;
         }
         read

@@ -8,6 +8,7 @@
 
 mod answer;
 mod body;
+mod budget;
 mod exchange;
 pub mod form;
 mod linger;
@@ -15,6 +16,7 @@ mod percent;
 
 pub use answer::Answer;
 pub use body::{BodyError, BodyLimit};
+pub use budget::BodyBudget;
 pub use exchange::{Answered, Exchange, HeadError, Reuse, Unreadable};
 pub use linger::linger;
 pub use percent::{DecodeError, decode};
