@@ -117,6 +117,8 @@ impl Gateway {
     /// Waits for its end.
     pub async fn exit(&self) -> Exit {
         let status = until("the process ends", async || self.child.lock().unwrap().try_wait().unwrap()).await;
+        // The pipe's end comes after the process's.
+        until("the pipe ends", async || (Arc::strong_count(&self.stderr) == 1).then_some(())).await;
         Exit { status, stderr: self.stderr() }
     }
 
