@@ -28,5 +28,7 @@ pub use client_address::{Trusted, TrustedError, TrustedProxies, client};
 pub use cors::{Cors, Credentials, OriginError, OriginRule};
 pub use metrics::Metrics;
 pub use proxy::{Edge, Roots, proxy};
+#[doc(hidden)]
+pub use query::read_asked;
 pub use settings::{Overload, Settings, Upstream, UpstreamScheme, UpstreamTimeouts};
 pub use subscribe::{RuleOf, Subscribe};

@@ -82,6 +82,19 @@ pub(super) fn read(
     reading.finish(last_event_id, topics)
 }
 
+/// For the fuzzer: how many topics and patterns a request names, or what is wrong with it.
+///
+/// # Errors
+/// The words of an [`AskError`].
+#[doc(hidden)]
+pub fn read_asked(rest: &[u8], query: Option<&[u8]>, last_event_id: Option<&[u8]>) -> Result<usize, String> {
+    let asked = read(rest, query, last_event_id, 64).map_err(|error| error.to_string())?;
+    Ok(match asked.subscription.selector {
+        Selector::Topic(_) => 1,
+        Selector::Patterns(patterns) => patterns.len(),
+    })
+}
+
 /// What of a query has been read so far.
 #[derive(Default)]
 struct Reading {
