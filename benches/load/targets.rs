@@ -3,7 +3,9 @@
 use crate::contender::Kind::{Floor, Nchan, Pingora, Sidestream};
 use crate::report::{Report, number, render};
 use crate::scenario::FAULTS;
-use crate::scenario::Scenario::{self, Churn, Cpu, Idle, Throughput, Webhooks};
+use crate::scenario::Scenario::{
+    self, Admin, Churn, Cpu, Idle, Patterns, Replay, Resume, Throughput, Topics, Webhooks,
+};
 
 enum Limit {
     AtMost(f64),
@@ -64,10 +66,23 @@ fn targets(report: &Report) -> Vec<Target> {
         // 5 % is what allocators keep or give back from one cycle to the next.
         at_most("memory after the last cycle, churn", 1.05, "× after the second", own(Churn, "growth")),
         at_most("connections back to 0, churn", 2.0, "s", own(Churn, "zero_s")),
+        at_least("one topic, resume", 500e3, "events/core-second", own(Resume, "topic_per_core_s")),
+        at_least("a pattern, resume", 500e3, "events/core-second", own(Resume, "pattern_per_core_s")),
+        at_least("envelope, resume", 500e3, "events/core-second", own(Resume, "envelope_per_core_s")),
+        at_most("faults and gaps, resume", 0.0, "", faults(report, Resume)),
+        at_most("CPU per event, topics", 2.0, "× 10 topics", own(Topics, "cpu_ratio")),
+        at_most("publisher's median wait, topics", 2.0, "× 10 topics", own(Topics, "wait_ratio")),
+        at_most("memory per connection, topics", 1536.0, "bytes", own(Topics, "pss_per_connection")),
+        at_most("faults and gaps, topics", 0.0, "", faults(report, Topics)),
+        at_most("faults and gaps, patterns", 0.0, "", faults(report, Patterns)),
+        at_most("live p99, replay", 2.0, "× before", own(Replay, "p99_ratio")),
+        at_most("faults and gaps, replay", 0.0, "", faults(report, Replay)),
+        at_most("live p99, admin", 1.2, "× before", own(Admin, "p99_ratio")),
+        at_most("faults and gaps, admin", 0.0, "", faults(report, Admin)),
     ]
 }
 
 fn faults(report: &Report, scenario: Scenario) -> Option<f64> {
-    report.figure(scenario, Sidestream, "deliveries_per_s")?;
+    report.figure(scenario, Sidestream, "missing")?;
     Some(FAULTS.iter().filter_map(|name| report.figure(scenario, Sidestream, name)).sum())
 }
