@@ -165,3 +165,9 @@ impl Scenario {
         }
     }
 }
+
+/// Own checks of the scenarios that work out who gets what.
+pub fn check() -> Res<()> {
+    topics::check()?;
+    patterns::check()
+}

@@ -4,14 +4,18 @@
 //! Distinct patterns that match the same topic: `deep.7.*.b.*.d.e.f.g.*` is one of a group in which each of seven tokens is
 //! either named or `*`.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
+
+use sidestream::event::{Pattern, Topic};
 
 use super::Outcome;
 use super::cost::{self, Offer, scatter};
 use crate::Res;
 use crate::args::Args;
 use crate::contender::Contender;
+use crate::selfcheck::ensure;
 use crate::subscribers::Subscribers;
 
 /// Named tokens of a group's topics: up to 128 patterns match one.
@@ -136,4 +140,21 @@ impl Patterns {
         outcome.figures.extend([(cpu, cost.cpu_us), (net, cost.net_us), (wait, cost.wait_us)]);
         Ok(())
     }
+}
+
+/// All patterns differ, and those that match an event are those expected to, by the library's own rules.
+pub fn check() -> Res<()> {
+    let all = Patterns::mixed(1200);
+    let texts: Vec<String> = (0..all.count()).map(|index| all.pattern(index)).collect();
+    ensure(texts.iter().collect::<BTreeSet<_>>().len() == 1200, "patterns differ")?;
+    let patterns: Vec<Pattern> = texts.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>()?;
+    for number in 0..50 {
+        for (matching, _) in MATCHING {
+            let (name, audience) = all.target(matching, number);
+            let topic = Topic::parse(&format!("{name}.new-{number}"))?;
+            let who: Vec<usize> = (0..patterns.len()).filter(|&i| patterns[i].matches(&topic)).collect();
+            ensure(who == audience.collect::<Vec<_>>() && who.len() == matching, "who is matched")?;
+        }
+    }
+    Ok(())
 }

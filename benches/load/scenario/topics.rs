@@ -11,6 +11,7 @@ use super::Outcome;
 use super::cost::{self, Offer, scatter};
 use crate::args::Args;
 use crate::contender::Contender;
+use crate::selfcheck::ensure;
 use crate::subscribers::Subscribers;
 use crate::{Res, procfs};
 
@@ -121,4 +122,21 @@ impl Spread {
         let names: Vec<String> = names.map(|topic| format!("topic=t.{topic}")).collect();
         format!("{prefix}?{}", names.join("&"))
     }
+}
+
+/// Every topic is named once, by the connection that it is expected at, and no connection names too many.
+pub fn check() -> Res<()> {
+    for (topics, connections) in [(FEW, FEW), (many(2000), 2000), (many(15_000), 15_000)] {
+        let spread = Spread { topics, connections };
+        let mut next = 0;
+        for connection in 0..connections {
+            let (first, behind) = (spread.first_topic(connection), spread.first_topic(connection + 1));
+            ensure(first == next && (1..=NAMED).contains(&(behind - first)), "topics of a connection")?;
+            let there = (first..behind).all(|topic| spread.connection(topic) == connection);
+            ensure(there, "the connection of a topic")?;
+            next = behind;
+        }
+        ensure(next == topics, "all topics are named")?;
+    }
+    Ok(())
 }
