@@ -1,4 +1,5 @@
-//! What one event costs on its way from the log to a batch: framing, the ring, and the look-up of who listens.
+//! What one event costs on its way from the log to a batch: framing, the ring, and the look-up of who listens, by name and
+//! by pattern.
 //!
 //! `cargo bench --bench fanout`. Figures are for comparing two versions on one machine, not for a table.
 
@@ -7,8 +8,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use sidestream::event::{Cursor, Epoch, Event, Format, LoggedEvent, Millis, Position, Selector, Topic};
+use sidestream::event::{
+    Cursor, Epoch, Event, Format, LoggedEvent, Millis, Pattern, Position, Selector, Topic,
+};
 use sidestream::fanout::interest::Interest;
+use sidestream::fanout::matcher::Matcher;
 use sidestream::fanout::ring::Ring;
 use sidestream::sse::{self, Framed};
 
@@ -71,5 +75,28 @@ fn interest(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, framing, ring, interest);
+/// One pattern of all matches, whichever topic is looked up: what grows is what does not match.
+fn matcher(c: &mut Criterion) {
+    for patterns in [10, 100, 1000, 10_000] {
+        let mut matcher = Matcher::default();
+        for id in 0..patterns {
+            // Half end in one token, half in any number of them; `*` in front makes every look-up follow both branches.
+            let text = if id % 2 == 0 { format!("*.{id}.*") } else { format!("orders.{id}.**") };
+            matcher.insert(&Selector::of(vec![Pattern::parse(&text).expect("a pattern")]), id);
+        }
+        let topics: Vec<_> =
+            (0..patterns).map(|id| Topic::parse(&format!("orders.{id}.paid")).expect("a name")).collect();
+        let (mut at, mut found) = (0, Vec::new());
+        c.bench_function(&format!("find the pattern of a topic among {patterns}"), |b| {
+            b.iter(|| {
+                at = (at + 7919) % topics.len();
+                found.clear();
+                matcher.matches(black_box(&topics[at]), &mut found);
+                assert_eq!(found.len(), 1);
+            });
+        });
+    }
+}
+
+criterion_group!(benches, framing, ring, interest, matcher);
 criterion_main!(benches);

@@ -20,8 +20,9 @@ const FILES_RESERVE: u64 = 200;
     override_usage = "cargo bench --bench load -- SCENARIO [OPTIONS]"
 )]
 pub struct Args {
-    /// cpu, throughput, idle, webhooks, churn, or all
-    pub scenario: String,
+    /// cpu, throughput, idle, webhooks, churn, resume, topics, patterns, replay, admin, several with commas, or all
+    #[arg(value_delimiter = ',', required = true)]
+    pub scenario: Vec<String>,
     /// Only these, comma-separated: floor, pingora, sidestream, nchan, node
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
@@ -31,13 +32,13 @@ pub struct Args {
     /// Small, short and not kept: to see that it works, not to measure
     #[arg(long)]
     pub quick: bool,
-    /// Subscribers of cpu and throughput [default: 1000]
+    /// Subscribers of cpu and throughput, those of admin that hear, those of replay that resume [default: 1000]
     #[arg(long)]
     pub subscribers: Option<usize>,
-    /// Connections of idle and churn [default: 15000]
+    /// Connections of idle, churn, topics and admin; patterns takes 10,000 of them [default: 15000]
     #[arg(long)]
     pub connections: Option<usize>,
-    /// Events per second [default: cpu 50, throughput 1000]
+    /// Events per second [default: cpu, replay, admin 50; throughput, topics 1000; patterns 400]
     #[arg(long)]
     pub rate: Option<f64>,
     /// Length of the measured window in seconds [default: 10]
@@ -61,11 +62,14 @@ pub struct Args {
 
 impl Args {
     pub fn scenarios(&self) -> Res<Vec<Scenario>> {
-        if self.scenario == "all" {
+        if self.scenario.iter().any(|name| name == "all") {
             return Ok(Scenario::ALL.to_vec());
         }
-        let found = Scenario::ALL.into_iter().find(|s| s.name() == self.scenario);
-        Ok(vec![found.ok_or_else(|| format!("no scenario {:?}; see --help", self.scenario))?])
+        let find = |name: &String| {
+            let found = Scenario::ALL.into_iter().find(|s| s.name() == name);
+            found.ok_or_else(|| format!("no scenario {name:?}; see --help").into())
+        };
+        self.scenario.iter().map(find).collect()
     }
 
     pub fn wants(&self, kind: Kind) -> bool {
@@ -91,6 +95,11 @@ impl Args {
 
     pub fn subscribers(&self) -> usize {
         self.subscribers.unwrap_or(1000)
+    }
+
+    /// Subscribers of `replay` that resume at once.
+    pub fn replays(&self) -> usize {
+        self.subscribers.unwrap_or(if self.quick { 100 } else { 1000 })
     }
 
     pub fn connections(&self) -> usize {

@@ -1,4 +1,5 @@
-//! The load harness: sidestream beside a bare `send()` loop, a bare pingora handler, nchan and Node.
+//! The load harness: sidestream beside a bare `send()` loop, a bare pingora handler, nchan and Node, and alone where it is
+//! held to its own figures.
 //!
 //! ```text
 //!  harness process                                      contender, a child process
@@ -21,12 +22,14 @@ mod args;
 mod contender;
 mod http1;
 mod ledger;
+mod live;
 mod metrics;
 mod payload;
 mod procfs;
 mod publisher;
 mod record;
 mod report;
+mod routed;
 mod scanner;
 mod scenario;
 mod selfcheck;
@@ -114,7 +117,7 @@ fn measure(scenario: Scenario, args: &Args, report: &mut Report) -> Res<()> {
     let runs = args.runs(scenario);
     for round in 1..=runs {
         for (kind, version) in &kinds {
-            let outcome = kind.start(args).and_then(|contender| {
+            let outcome = kind.start(args, scenario.settings()).and_then(|contender| {
                 scenario
                     .run(&contender, args)
                     .map_err(|error| format!("{error} (its log: {})", contender.log_tail()).into())

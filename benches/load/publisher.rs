@@ -1,10 +1,13 @@
-//! Publishes events over keep-alive connections, at a fixed rate or as fast as they are answered.
+//! Publishes events over keep-alive connections, at a fixed rate or as fast as they are answered, to one topic or each to
+//! its own.
 //!
 //! A connection ("lane") sends its next event after the answer to the last one. At a fixed rate event `i` is due at
 //! `start + i / rate`; when no lane is free it goes out late, and the run's figures show the rate that was really
 //! offered. The free lane used last is used first, so that a fast server is published to over one connection.
 
 use std::io::{ErrorKind, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -17,15 +20,38 @@ use crate::{Res, sys};
 
 /// An answer that takes longer than this is not waited for.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// How often it looks whether it is over.
+const LOOK_UP: Duration = Duration::from_millis(100);
+
+/// The path that the event of a number goes to.
+pub type PathOf = Arc<dyn Fn(u32) -> String + Send + Sync>;
+
+/// Where events go.
+#[derive(Clone)]
+pub enum Route {
+    One(Endpoint),
+    /// Each to a path of its own at this server.
+    Each(Endpoint, PathOf),
+}
+
+/// When no more events are sent; the answers to those sent are still waited for.
+#[derive(Clone)]
+pub enum Until {
+    Time(Instant),
+    /// So many were sent.
+    Count(u32),
+    /// Somebody sets this.
+    Told(Arc<AtomicBool>),
+}
 
 pub struct Plan {
-    pub endpoint: Endpoint,
+    pub route: Route,
     pub lanes: u8,
     /// Events per second over all lanes; `None`: as fast as they are answered.
     pub rate: Option<f64>,
     /// The run's clock, which the stamps count from.
     pub clock: Instant,
-    pub until: Instant,
+    pub until: Until,
 }
 
 /// One answered request.
@@ -61,7 +87,7 @@ pub fn publish(plan: &Plan) -> Res<Published> {
     let mut events = Events::with_capacity(usize::from(plan.lanes));
     let mut lanes = Vec::new();
     for index in 0..plan.lanes {
-        let socket = std::net::TcpStream::connect(plan.endpoint.addr)?;
+        let socket = std::net::TcpStream::connect(plan.route.endpoint().addr)?;
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
         let mut socket = TcpStream::from_std(socket);
@@ -69,33 +95,39 @@ pub fn publish(plan: &Plan) -> Res<Published> {
         lanes.push(Lane { socket, busy: None, head: HeadReader::default(), body: None, status: 0 });
     }
     let mut free: Vec<usize> = (0..lanes.len()).rev().collect();
-    let head = plan.endpoint.post_head();
+    let head = plan.route.endpoint().post_head();
     let (mut request, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
     let (start, mut number, mut published) = (Instant::now(), 0u32, Published::default());
+    let mut last_sent = start;
     loop {
         sys::check_stop()?;
         let mut now = Instant::now();
-        if now >= plan.until && free.len() == lanes.len() {
+        if plan.is_over(now, number) && free.len() == lanes.len() {
             return Ok(published);
         }
-        if now >= plan.until + ANSWER_LIMIT {
+        if free.len() < lanes.len() && now >= last_sent + ANSWER_LIMIT {
             return Err(format!("{} requests without an answer", lanes.len() - free.len()).into());
         }
-        while now < plan.until && !free.is_empty() && plan.due(start, number) <= now {
+        while !plan.is_over(now, number) && !free.is_empty() && plan.due(start, number) <= now {
             let Some(index) = free.pop() else { break };
             let micros = now.duration_since(plan.clock).as_micros() as u32;
             request.clear();
-            request.extend_from_slice(&head);
+            match &plan.route {
+                Route::One(_) => request.extend_from_slice(&head),
+                Route::Each(server, path_of) => {
+                    request.extend_from_slice(&server.at(path_of(number)).post_head());
+                }
+            }
             request.extend_from_slice(&Stamp { number, lane: index as u8, micros }.encode());
             lanes[index].busy = Some((now, micros));
             lanes[index].socket.write_all(&request)?;
-            number += 1;
+            (number, last_sent) = (number + 1, now);
             now = Instant::now();
         }
-        let wait = if now >= plan.until || free.is_empty() {
-            Duration::from_millis(100)
+        let wait = if plan.is_over(now, number) || free.is_empty() {
+            LOOK_UP
         } else {
-            plan.due(start, number).min(plan.until).saturating_duration_since(now)
+            plan.due(start, number).saturating_duration_since(now).min(LOOK_UP)
         };
         match poll.poll(&mut events, Some(wait)) {
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
@@ -110,7 +142,22 @@ pub fn publish(plan: &Plan) -> Res<Published> {
     }
 }
 
+impl Route {
+    fn endpoint(&self) -> &Endpoint {
+        let (Route::One(endpoint) | Route::Each(endpoint, _)) = self;
+        endpoint
+    }
+}
+
 impl Plan {
+    fn is_over(&self, now: Instant, sent: u32) -> bool {
+        match &self.until {
+            Until::Time(end) => now >= *end,
+            Until::Count(count) => sent >= *count,
+            Until::Told(told) => told.load(Ordering::Relaxed),
+        }
+    }
+
     fn due(&self, start: Instant, number: u32) -> Instant {
         self.rate.map_or(start, |rate| start + Duration::from_secs_f64(f64::from(number) / rate))
     }

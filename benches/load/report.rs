@@ -30,6 +30,11 @@ impl Report {
         !self.failed.is_empty()
     }
 
+    /// Whether anything was measured, or tried, in a scenario.
+    pub fn ran(&self, scenario: Scenario) -> bool {
+        self.runs.keys().chain(self.failed.keys()).any(|(run, _)| *run == scenario)
+    }
+
     pub fn figure(&self, scenario: Scenario, kind: Kind, name: &str) -> Option<f64> {
         let runs = self.runs.get(&(scenario, kind))?;
         let mut values: Vec<f64> = runs.iter().filter_map(|figures| figures.get(name).copied()).collect();

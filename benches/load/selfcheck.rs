@@ -4,17 +4,22 @@ use crate::Res;
 use crate::http1::{Body, HeadReader};
 use crate::ledger::{Faults, Ledger};
 use crate::payload::Stamp;
+use crate::routed::{Routed, Strays};
 use crate::scanner::{Findings, Scanner};
+use crate::scenario;
 use crate::stats::Histogram;
 
 pub fn run() -> Res<()> {
     cut_anywhere()?;
     corruption_is_seen()?;
     order_is_judged()?;
+    strays_are_judged()?;
+    place_is_kept()?;
+    scenario::check()?;
     percentiles_are_near()
 }
 
-fn ensure(holds: bool, what: &str) -> Res<()> {
+pub fn ensure(holds: bool, what: &str) -> Res<()> {
     if holds { Ok(()) } else { Err(format!("own check failed: {what}").into()) }
 }
 
@@ -109,6 +114,50 @@ fn order_is_judged() -> Res<()> {
         let (got, complete) = judge(streams, 3);
         ensure(got == wanted, &format!("{streams:?}: {got:?}"))?;
         ensure(complete == (wanted.missing == 0), "complete unless something is missing")?;
+    }
+    Ok(())
+}
+
+/// Events 0 and 2 are for the first of two subscribers, 1 and 3 for both.
+fn strays_are_judged() -> Res<()> {
+    let judge = |streams: [&[u32]; 2]| {
+        let audience = |number: u32| 0..1 + (number % 2) as usize;
+        let mut routed = Routed::new(2, 4, Box::new(audience));
+        for (subscriber, stream) in streams.into_iter().enumerate() {
+            stream.iter().for_each(|number| routed.take(subscriber, stamp(*number)));
+        }
+        (routed.strays(4), routed.is_complete(4))
+    };
+    let strays = |missing, doubled, disordered, stray| Strays { missing, doubled, disordered, stray };
+    let cases: [([&[u32]; 2], Strays); 5] = [
+        ([&[0, 1, 2, 3], &[1, 3]], strays(0, 0, 0, 0)),
+        ([&[0, 1, 3], &[1, 3]], strays(1, 0, 0, 0)),
+        ([&[0, 1, 2, 3], &[1, 1, 3]], strays(0, 1, 0, 0)),
+        ([&[0, 2, 1, 3], &[1, 3]], strays(0, 0, 1, 0)),
+        ([&[0, 1, 2, 3], &[1, 2, 3]], strays(0, 0, 0, 1)),
+    ];
+    for (streams, wanted) in cases {
+        let (got, complete) = judge(streams);
+        ensure(got == wanted, &format!("{streams:?}: {got:?}"))?;
+        ensure(complete == (wanted.missing == 0), "complete unless something is missing")?;
+    }
+    Ok(())
+}
+
+/// Cut off anywhere, a subscriber resumes behind its last whole event.
+fn place_is_kept() -> Res<()> {
+    let event = |n: u32| [format!("id: e-{n}\ndata: ").as_bytes(), &stamp(n).encode(), b"\n\n"].concat();
+    let text = [b"retry: 2500\nid: e-0\n\n".to_vec(), event(1), event(2), b"retry: 70\n\n".to_vec()].concat();
+    for cut in 0..=text.len() {
+        let (mut scanner, mut found, mut last) = (Scanner::with_place(), Findings::new(), None);
+        for piece in text[..cut].chunks(7) {
+            scanner
+                .feed(piece, &mut found, |stamp| last = Some(format!("e-{}", stamp.number).into_bytes()))?;
+        }
+        ensure(scanner.last_id() == last, "the id of the last whole event")?;
+        if cut == text.len() {
+            ensure(scanner.retry_millis() == Some(70), "the last delay told")?;
+        }
     }
     Ok(())
 }

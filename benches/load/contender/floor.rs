@@ -17,7 +17,7 @@ const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 
 pub fn start() -> Res<Contender> {
     let [addr] = free_addrs()?;
-    let at = |path| Endpoint { addr, path };
+    let at = |path: &'static str| Endpoint::new(addr, path);
     Contender::spawn(own_server("floor", addr)?, folder()?, [at("/"), at("/"), at("/")])
 }
 

@@ -6,6 +6,7 @@ mod node;
 mod pingora;
 mod sidestream;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -79,11 +80,12 @@ impl Kind {
         version.unwrap_or_else(|| "unknown".into())
     }
 
-    pub fn start(self, args: &Args) -> Res<Contender> {
+    /// `settings` are lines of sidestream's configuration beside its ports; the others have none.
+    pub fn start(self, args: &Args, settings: &str) -> Res<Contender> {
         match self {
             Kind::Floor => floor::start(),
             Kind::Pingora => pingora::start(),
-            Kind::Sidestream => sidestream::start(args),
+            Kind::Sidestream => sidestream::start(args, settings),
             Kind::Nchan => nchan::start(args),
             Kind::Node => node::start(args),
         }
@@ -94,13 +96,29 @@ impl Kind {
 #[derive(Clone)]
 pub struct Endpoint {
     pub addr: SocketAddr,
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
 }
 
 impl Endpoint {
-    pub fn get(&self) -> Vec<u8> {
+    pub fn new(addr: SocketAddr, path: impl Into<Cow<'static, str>>) -> Endpoint {
+        Endpoint { addr, path: path.into() }
+    }
+
+    /// Another path of the same server.
+    pub fn at(&self, path: impl Into<Cow<'static, str>>) -> Endpoint {
+        Endpoint::new(self.addr, path)
+    }
+
+    /// A request for the stream, from behind `last_id` on if there is one.
+    pub fn get(&self, last_id: Option<&[u8]>) -> Vec<u8> {
         let Endpoint { addr, path } = self;
-        format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nAccept: text/event-stream\r\n\r\n").into_bytes()
+        let mut request =
+            format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nAccept: text/event-stream\r\n").into_bytes();
+        if let Some(id) = last_id {
+            request.extend_from_slice(&[b"Last-Event-ID: ", id, b"\r\n"].concat());
+        }
+        request.extend_from_slice(b"\r\n");
+        request
     }
 
     /// Everything before the body, which is always `LEN` bytes.

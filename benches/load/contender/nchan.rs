@@ -64,7 +64,7 @@ http {{
     std::fs::write(&file, conf)?;
     let mut command = Command::new(&args.nginx);
     command.arg("-c").arg(&file).arg("-p").arg(folder.path()).arg("-e").arg(folder.path().join("log"));
-    let publish = Endpoint { addr, path: "/publish" };
-    let subscribe = Endpoint { addr, path: "/subscribe" };
+    let publish = Endpoint::new(addr, "/publish");
+    let subscribe = Endpoint::new(addr, "/subscribe");
     Contender::spawn(command, folder, [subscribe, publish.clone(), publish])
 }

@@ -15,6 +15,6 @@ pub fn start(args: &Args) -> Res<Contender> {
     std::fs::write(&file, SCRIPT)?;
     let mut command = Command::new(&args.node);
     command.arg(&file).arg(addr.port().to_string());
-    let at = |path| Endpoint { addr, path };
+    let at = |path: &'static str| Endpoint::new(addr, path);
     Contender::spawn(command, folder, [at("/events"), at("/publish"), at("/publish")])
 }

@@ -26,7 +26,7 @@ const ANSWER: &[u8] =
 
 pub fn start() -> Res<Contender> {
     let [addr] = free_addrs()?;
-    let at = |path| Endpoint { addr, path };
+    let at = |path: &'static str| Endpoint::new(addr, path);
     Contender::spawn(own_server("pingora", addr)?, folder()?, [at("/"), at("/publish"), at("/accept")])
 }
 

@@ -16,7 +16,7 @@ use crate::args::Args;
 use crate::contender::Contender;
 use crate::ledger::Ledger;
 use crate::procfs::Cpu;
-use crate::publisher::{Plan, Published, publish};
+use crate::publisher::{Plan, Published, Route, Until, publish};
 use crate::stats::{Histogram, median};
 use crate::subscribers::Subscribers;
 
@@ -37,11 +37,11 @@ pub fn run(contender: &Contender, args: &Args, offer: &Offer) -> Res<Outcome> {
     let (from, to) = (args.warm_up(), args.warm_up() + args.window());
     let clock = Instant::now();
     let plan = Plan {
-        endpoint: contender.publish.clone(),
+        route: Route::One(contender.publish.clone()),
         lanes: offer.lanes,
         rate: Some(offer.rate),
         clock,
-        until: clock + to,
+        until: Until::Time(clock + to),
     };
     let mut watch = Watch {
         clock,

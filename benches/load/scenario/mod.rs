@@ -1,8 +1,15 @@
 //! What is measured. A scenario runs against one running contender and returns named figures.
 
+mod admin;
 mod churn;
+mod columns;
+mod cost;
 mod delivery;
 mod idle;
+mod patterns;
+mod replay;
+mod resume;
+mod topics;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -14,7 +21,7 @@ use crate::args::Args;
 use crate::contender::{Contender, Kind};
 
 /// Figures that must be 0 in every run; the worst run counts, not the median.
-pub const FAULTS: [&str; 5] = ["missing", "doubled", "disordered", "gaps", "refused"];
+pub const FAULTS: [&str; 7] = ["missing", "doubled", "disordered", "stray", "gaps", "refused", "unlisted"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scenario {
@@ -23,26 +30,11 @@ pub enum Scenario {
     Idle,
     Webhooks,
     Churn,
-}
-
-const MILLI: f64 = 0.001;
-const KIBI: f64 = 1.0 / 1024.0;
-
-/// A figure in the report, its heading, the factor from its unit to the heading's.
-pub struct Column {
-    pub figure: &'static str,
-    pub heading: &'static str,
-    pub factor: f64,
-    /// Whether ratios to the floor and to nchan mean something.
-    pub compared: bool,
-}
-
-const fn compared(figure: &'static str, heading: &'static str, factor: f64) -> Column {
-    Column { figure, heading, factor, compared: true }
-}
-
-const fn shown(figure: &'static str, heading: &'static str, factor: f64) -> Column {
-    Column { figure, heading, factor, compared: false }
+    Resume,
+    Topics,
+    Patterns,
+    Replay,
+    Admin,
 }
 
 /// Named figures of one run, and what else is worth keeping of it.
@@ -53,8 +45,18 @@ pub struct Outcome {
 }
 
 impl Scenario {
-    pub const ALL: [Scenario; 5] =
-        [Scenario::Cpu, Scenario::Throughput, Scenario::Idle, Scenario::Webhooks, Scenario::Churn];
+    pub const ALL: [Scenario; 10] = [
+        Scenario::Cpu,
+        Scenario::Throughput,
+        Scenario::Idle,
+        Scenario::Webhooks,
+        Scenario::Churn,
+        Scenario::Resume,
+        Scenario::Topics,
+        Scenario::Patterns,
+        Scenario::Replay,
+        Scenario::Admin,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -63,6 +65,11 @@ impl Scenario {
             Scenario::Idle => "idle",
             Scenario::Webhooks => "webhooks",
             Scenario::Churn => "churn",
+            Scenario::Resume => "resume",
+            Scenario::Topics => "topics",
+            Scenario::Patterns => "patterns",
+            Scenario::Replay => "replay",
+            Scenario::Admin => "admin",
         }
     }
 
@@ -73,6 +80,18 @@ impl Scenario {
                 &[Floor, Pingora, Sidestream, Nchan, Node]
             }
             Scenario::Webhooks | Scenario::Churn => &[Pingora, Sidestream, Nchan, Node],
+            Scenario::Resume | Scenario::Topics | Scenario::Patterns | Scenario::Replay | Scenario::Admin => {
+                &[Sidestream]
+            }
+        }
+    }
+
+    /// What sidestream is configured with, beside its ports.
+    pub fn settings(self) -> &'static str {
+        match self {
+            Scenario::Resume => resume::SETTINGS,
+            Scenario::Replay => replay::SETTINGS,
+            _ => "",
         }
     }
 
@@ -87,65 +106,43 @@ impl Scenario {
                 format!("webhooks: {} keep-alive connections, no subscriber", webhooks::LANES)
             }
             Scenario::Churn => format!("churn: {} cycles of {connections} connections", args.cycles()),
-        }
-    }
-
-    /// Columns of the report.
-    pub fn columns(self) -> &'static [Column] {
-        match self {
-            Scenario::Cpu | Scenario::Throughput => {
-                const {
-                    &[
-                        compared("deliveries_per_s", "deliveries/s", 1.0),
-                        compared("cpu_us_per_delivery", "CPU µs/delivery", 1.0),
-                        compared("accepted_per_s", "events/s accepted", 1.0),
-                        compared("latency_p50_us", "latency p50 ms", MILLI),
-                        compared("latency_p99_us", "p99 ms", MILLI),
-                        compared("wait_p50_us", "publisher waits ms", MILLI),
-                        shown("server_cores", "server cores", 1.0),
-                        shown("generator_cores", "generator", 1.0),
-                        shown("other_cores", "others", 1.0),
-                    ]
-                }
+            Scenario::Resume => {
+                format!("resume: {} events of history, {} times each", resume::EVENTS, resume::TIMES)
             }
-            Scenario::Idle => {
-                const {
-                    &[
-                        compared("pss_per_connection", "PSS bytes/connection", 1.0),
-                        compared("cpu_us_per_connect", "CPU µs/connect", 1.0),
-                        shown("tcp_buffer_per_connection", "TCP buffer bytes/connection, both ends", 1.0),
-                        shown("pss_start", "PSS KiB at start", KIBI),
-                    ]
-                }
+            Scenario::Topics => {
+                let topics = topics::many(connections);
+                format!(
+                    "topics: {topics} with one subscriber each, {} events/s to any of them",
+                    self.rate(args)
+                )
             }
-            Scenario::Webhooks => {
-                const {
-                    &[
-                        compared("webhooks_per_s", "webhooks/s", 1.0),
-                        compared("cpu_us_per_webhook", "CPU µs/webhook", 1.0),
-                        compared("wait_p50_us", "wait p50 ms", MILLI),
-                        compared("wait_p99_us", "wait p99 ms", MILLI),
-                        shown("server_cores", "server cores", 1.0),
-                        shown("generator_cores", "generator", 1.0),
-                        shown("other_cores", "others", 1.0),
-                    ]
-                }
+            Scenario::Patterns => {
+                let most = patterns::most(connections);
+                format!("patterns: up to {most} distinct ones, {} events/s", self.rate(args))
             }
-            Scenario::Churn => {
-                const {
-                    &[
-                        shown("pss_second_cycle", "PSS KiB after cycle 2", KIBI),
-                        shown("pss_last_cycle", "PSS KiB after the last", KIBI),
-                        shown("growth", "last / cycle 2", 1.0),
-                        shown("zero_s", "gauge at 0 after s, slowest", 1.0),
-                    ]
-                }
+            Scenario::Replay => {
+                let (replays, live) = (args.replays(), replay::LIVE);
+                format!(
+                    "replay: {replays} resume 4 MB at once, {} events/s to {live} others",
+                    self.rate(args)
+                )
+            }
+            Scenario::Admin => {
+                let rate = self.rate(args);
+                format!(
+                    "admin: {connections} connections listed in a loop, {rate} events/s to {subscribers} of them"
+                )
             }
         }
     }
 
     fn rate(self, args: &Args) -> f64 {
-        args.rate.unwrap_or(if self == Scenario::Cpu { 50.0 } else { 1000.0 })
+        args.rate.unwrap_or(match self {
+            Scenario::Cpu | Scenario::Replay | Scenario::Admin => 50.0,
+            // A hundred deliveries of each.
+            Scenario::Patterns => 400.0,
+            _ => 1000.0,
+        })
     }
 
     pub fn run(self, contender: &Contender, args: &Args) -> Res<Outcome> {
@@ -160,6 +157,17 @@ impl Scenario {
             Scenario::Idle => idle::run(contender, args),
             Scenario::Webhooks => webhooks::run(contender, args),
             Scenario::Churn => churn::run(contender, args),
+            Scenario::Resume => resume::run(contender, args),
+            Scenario::Topics => topics::run(contender, args, self.rate(args)),
+            Scenario::Patterns => patterns::run(contender, args, self.rate(args)),
+            Scenario::Replay => replay::run(contender, args, self.rate(args)),
+            Scenario::Admin => admin::run(contender, args, self.rate(args)),
         }
     }
+}
+
+/// Own checks of the scenarios that work out who gets what.
+pub fn check() -> Res<()> {
+    topics::check()?;
+    patterns::check()
 }

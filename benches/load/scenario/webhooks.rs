@@ -7,24 +7,24 @@ use crate::Res;
 use crate::args::Args;
 use crate::contender::Contender;
 use crate::procfs::Cpu;
-use crate::publisher::{Plan, publish};
+use crate::publisher::{Plan, Route, Until, publish};
 use crate::stats::Histogram;
 
 pub const LANES: u8 = 64;
 
 pub fn run(contender: &Contender, args: &Args) -> Res<Outcome> {
     let mut plan = Plan {
-        endpoint: contender.accept.clone(),
+        route: Route::One(contender.accept.clone()),
         lanes: LANES,
         rate: None,
         clock: Instant::now(),
-        until: Instant::now() + args.warm_up(),
+        until: Until::Time(Instant::now() + args.warm_up()),
     };
     publish(&plan)?;
     let pids = contender.pids();
     let before = Cpu::now(&pids);
     plan.clock = Instant::now();
-    plan.until = plan.clock + args.window();
+    plan.until = Until::Time(plan.clock + args.window());
     let published = publish(&plan)?;
     let seconds = plan.clock.elapsed().as_secs_f64();
     let after = Cpu::now(&pids);
