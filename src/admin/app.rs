@@ -12,12 +12,12 @@ use pingora::server::ShutdownWatch;
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 
 use super::info::Listening;
+use super::inspect::{Inspect, in_time};
 use super::metrics::Metrics;
 use super::reload::{self, Reload};
 use super::route::{Access, Route};
 use super::settings::Settings;
 use super::{access, connections, health, info, topics};
-use crate::fanout::Fanout;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::Log;
@@ -40,8 +40,8 @@ pub struct Parts {
     pub lifecycle: Lifecycle,
     /// Told of.
     pub log: Arc<dyn Log>,
-    /// Its streams are listed and ended, its history purged.
-    pub fanout: Arc<Fanout>,
+    /// Lists and ends streams, lists and purges topics.
+    pub inspect: Arc<dyn Inspect>,
     /// What `/metrics` gathers.
     pub registry: Registry,
     /// This part's own.
@@ -100,6 +100,7 @@ impl Admin {
 
     async fn answer(&self, route: Route, query: &str) -> Answer {
         let parts = &self.parts;
+        let inspect = parts.inspect.as_ref();
         match route {
             Route::Metrics => self.gather(),
             Route::Health => health::liveness(&(parts.wedged)()),
@@ -109,10 +110,10 @@ impl Admin {
             }
             Route::Info => info::answer(&parts.listeners, parts.log.as_ref(), parts.started.elapsed()),
             Route::Reload => reload::answer(parts.reload.reload().await),
-            Route::Topics => topics::list(&parts.fanout, query).await,
-            Route::History(name) => topics::purge(&parts.fanout, &name).await,
-            Route::Connections => connections::list(&parts.fanout, query).await,
-            Route::Connection(id) => connections::end(&parts.fanout, &id).await,
+            Route::Topics => in_time(topics::list(inspect, query)).await,
+            Route::History(name) => in_time(topics::purge(inspect, &name)).await,
+            Route::Connections => in_time(connections::list(inspect, query)).await,
+            Route::Connection(id) => in_time(connections::end(inspect, &id)).await,
         }
     }
 

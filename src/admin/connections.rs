@@ -3,20 +3,21 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::inspect::Inspect;
 use super::page::{PageQuery, QueryError};
 use super::topics::bad;
 use crate::event::{Selector, Topic};
-use crate::fanout::{ConnId, Fanout, ListFrom, Listed, Outcome};
+use crate::fanout::{ConnId, ListFrom, Listed, Outcome};
 use crate::net::http::Answer;
 
 /// `GET /api/connections?topic=&limit=&after=`: open streams, of those that listen to `topic` if one is given. `next`,
 /// unless null, is the next page's `after`.
-pub(super) async fn list(fanout: &Fanout, query: &str) -> Answer {
+pub(super) async fn list(inspect: &dyn Inspect, query: &str) -> Answer {
     let (from, limit, topic) = match page(query) {
         Ok(page) => page,
         Err(error) => return bad(&error),
     };
-    let (listed, next) = fanout.list(from, limit, topic.as_ref()).await;
+    let (listed, next) = inspect.list(from, limit, topic.as_ref()).await;
     let rows: Vec<_> = listed.iter().map(row).collect();
     let next = next.map(|next| next.to_string());
     Answer::json(StatusCode::OK, json!({"connections": rows, "next": next}).to_string())
@@ -50,12 +51,15 @@ fn row(listed: &Listed) -> Value {
 }
 
 /// `DELETE /api/connections/{id}`: ends the stream cleanly.
-pub(super) async fn end(fanout: &Fanout, id: &str) -> Answer {
+pub(super) async fn end(inspect: &dyn Inspect, id: &str) -> Answer {
     let Some(id) = ConnId::parse(id) else {
         return Answer::problem(StatusCode::BAD_REQUEST, "this is no id of a connection");
     };
-    match fanout.end(id).await {
-        Outcome::Done => Answer::empty(StatusCode::NO_CONTENT),
+    match inspect.end(id).await {
+        Outcome::Done => {
+            tracing::info!(%id, "connection ended by order");
+            Answer::empty(StatusCode::NO_CONTENT)
+        }
         Outcome::Unknown => Answer::problem(StatusCode::NOT_FOUND, "there is no such connection"),
     }
 }

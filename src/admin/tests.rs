@@ -2,26 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use prometheus::{IntGauge, Registry};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
-use super::{Admin, Listening, Metrics, Parts, Readiness, Refresh, Reload, Reloaded, Settings};
+use self::api::TestInspect;
+use super::{Admin, Inspect, Listening, Metrics, Parts, Readiness, Refresh, Reload, Reloaded, Settings};
 use crate::event::{Cursor, Delivery, Epoch, Position, Selector};
-use crate::fanout::{self, Fanout};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
-use crate::log::clock::Clock;
-use crate::log::memory::MemoryLog;
-use crate::log::{
-    AppendError, Appended, Health, HistorySettings, Log, Page, ReadError, ReadLimit, Tail, TopicLimits, Usage,
-};
+use crate::log::{AppendError, Appended, Health, Log, Page, ReadError, ReadLimit, Tail, Usage};
 use crate::net::Address;
 use crate::net::http::testing::{Peer, Served, Wire};
 use crate::secret::Secret;
+
+mod api;
 
 /// A log with a health and counts.
 struct TestLog {
@@ -81,36 +79,13 @@ impl Reload for TestReload {
     }
 }
 
-/// A fan-out without streams, over a log of its own.
-fn streams() -> Arc<Fanout> {
-    let topic = TopicLimits { events: 100, bytes: 1 << 20, age: Duration::from_hours(1) };
-    let history = HistorySettings {
-        default: topic,
-        rules: Vec::new(),
-        total: 1 << 20,
-        dedupe_window: Duration::ZERO,
-        dedupe_keys: 0,
-    };
-    let log = MemoryLog::new(Live::fixed(history), Clock::system(), Epoch::new(0xabc));
-    let settings = fanout::Settings {
-        heartbeat: Duration::from_secs(15),
-        retry: (Duration::from_secs(2), Duration::from_secs(4)),
-        max_connection_age: None,
-        max_connections: 10,
-        per_ip: 0,
-        admissions_per_second: 0,
-        slow: fanout::Slow::Gap,
-    };
-    let metrics = fanout::Metrics::register(&Registry::new()).unwrap();
-    Fanout::start(Arc::new(log), Live::fixed(settings), metrics, 2, 10).unwrap()
-}
-
 struct Bench {
     app: Arc<Admin>,
     phase: watch::Sender<Phase>,
     lifecycle: Lifecycle,
     log: Arc<TestLog>,
     reload: Arc<TestReload>,
+    inspect: Arc<TestInspect>,
 }
 
 /// What a test sets up otherwise than usual.
@@ -120,6 +95,7 @@ struct Setup {
     health: Health,
     reload: Result<Reloaded, Vec<String>>,
     wedged: Vec<String>,
+    inspect: TestInspect,
 }
 
 impl Default for Setup {
@@ -130,6 +106,7 @@ impl Default for Setup {
             health: Health::Up,
             reload: Ok(Reloaded::default()),
             wedged: Vec::new(),
+            inspect: TestInspect::default(),
         }
     }
 }
@@ -146,12 +123,12 @@ impl Setup {
         registry.register(Box::new(scrapes.clone())).unwrap();
         let refresh: Refresh = Box::new(move || scrapes.inc());
         let wedged = self.wedged;
-        let fanout = streams();
+        let inspect = Arc::new(self.inspect);
         let parts = Parts {
             settings: Live::fixed(Settings { token: self.token, readiness: self.readiness }),
             lifecycle: lifecycle.clone(),
             log: Arc::clone(&log) as Arc<dyn Log>,
-            fanout,
+            inspect: Arc::clone(&inspect) as Arc<dyn Inspect>,
             metrics: Metrics::register(&registry).unwrap(),
             registry,
             refresh: vec![refresh],
@@ -160,7 +137,7 @@ impl Setup {
             reload: Arc::clone(&reload) as Arc<dyn Reload>,
             started: Instant::now(),
         };
-        Bench { app: Arc::new(Admin::new(parts)), phase, lifecycle, log, reload }
+        Bench { app: Arc::new(Admin::new(parts)), phase, lifecycle, log, reload, inspect }
     }
 }
 
@@ -178,41 +155,6 @@ impl Bench {
     fn reloads(&self) -> u64 {
         self.reload.asked.load(Ordering::Relaxed)
     }
-}
-
-#[tokio::test]
-async fn the_api_says_what_it_does_not_take() {
-    let bench = Setup::default().bench();
-    for (path, status) in [
-        ("/api/topics", 200),
-        ("/api/topics?limit=1&prefix=a&after=b", 200),
-        ("/api/topics?limit=0", 400),
-        ("/api/topics?after=a..b", 400),
-        ("/api/connections?limit=1000", 200),
-        ("/api/connections?limit=1001", 400),
-        ("/api/connections?after=x", 400),
-        ("/api/connections?topic=a..b", 400),
-        ("/api/connections/0-0-1", 405),
-        ("/api/topics/a/history", 405),
-        ("/api/topics/a", 404),
-    ] {
-        assert_eq!(bench.get(path).await.status, status, "{path}");
-    }
-    for (path, headers, status) in [
-        ("/api/connections/0-0-1", "", 404),
-        ("/api/connections/nonsense", "", 400),
-        ("/api/connections/0-0-1", "Origin: https://evil.example\r\n", 403),
-        ("/api/topics/a/history", "", 200),
-        ("/api/topics/a..b/history", "", 400),
-        ("/api/topics/%zz/history", "", 400),
-        ("/api/topics/a/history", "Origin: https://evil.example\r\n", 403),
-    ] {
-        let request = format!("DELETE {path} HTTP/1.1\r\nHost: localhost:9090\r\n{headers}\r\n");
-        assert_eq!(bench.tcp(&request).await.status, status, "{request}");
-    }
-    let bench = Setup { token: Some(Secret::new(*b"t")), ..Setup::default() }.bench();
-    let request = "DELETE /api/topics/a/history HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    assert_eq!(bench.tcp(request).await.status, 401);
 }
 
 const RELOAD: &str = "POST /api/reload HTTP/1.1\r\nHost: localhost:9090\r\nContent-Length: 0\r\n";

@@ -1,24 +1,23 @@
 //! `/api/topics`: what is in history, and its end.
 
 use http::StatusCode;
-use http::header::{HeaderValue, RETRY_AFTER};
 use serde_json::json;
 
+use super::inspect::{Inspect, later};
 use super::page::{PageQuery, QueryError};
 use crate::event::Topic;
-use crate::fanout::Fanout;
 use crate::log::ReadError;
 use crate::net::http::{Answer, decode};
 use crate::sse::time::rfc3339;
 
 /// `GET /api/topics?prefix=&limit=&after=`: topics with events, by name. `next`, unless null, is the next page's `after`.
-pub(super) async fn list(fanout: &Fanout, query: &str) -> Answer {
+pub(super) async fn list(inspect: &dyn Inspect, query: &str) -> Answer {
     let page = match page(query) {
         Ok(page) => page,
         Err(error) => return bad(&error),
     };
     let (prefix, after, limit) = page;
-    let topics = match fanout.log().topics(&prefix, after.as_ref(), limit).await {
+    let topics = match inspect.topics(&prefix, after.as_ref(), limit).await {
         Ok(topics) => topics,
         Err(error) => return unreadable(&error),
     };
@@ -28,7 +27,7 @@ pub(super) async fn list(fanout: &Fanout, query: &str) -> Answer {
         .map(|usage| {
             json!({
                 "name": usage.topic.as_str(),
-                "subscribers": fanout.subscribers(&usage.topic),
+                "subscribers": inspect.subscribers(&usage.topic),
                 "events": usage.events,
                 "bytes": usage.bytes,
                 "last": rfc3339(usage.last),
@@ -46,13 +45,13 @@ fn page(query: &str) -> Result<(String, Option<Topic>, usize), QueryError> {
 }
 
 /// `DELETE /api/topics/{name}/history`.
-pub(super) async fn purge(fanout: &Fanout, name: &str) -> Answer {
+pub(super) async fn purge(inspect: &dyn Inspect, name: &str) -> Answer {
     let topic = decode(name.as_bytes()).map_err(|error| error.to_string());
     let topic = match topic.and_then(|name| Topic::parse(&name).map_err(|error| error.to_string())) {
         Ok(topic) => topic,
         Err(why) => return Answer::problem(StatusCode::BAD_REQUEST, &format!("this is no topic: {why}")),
     };
-    match fanout.purge(&topic).await {
+    match inspect.purge(&topic).await {
         Ok(purged) => {
             tracing::info!(%topic, purged, "history purged");
             Answer::json(StatusCode::OK, json!({"purged": purged}).to_string())
@@ -66,9 +65,9 @@ pub(super) fn bad(error: &QueryError) -> Answer {
 }
 
 fn unreadable(error: &ReadError) -> Answer {
-    let status = match error {
-        ReadError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        ReadError::Unsupported => return Answer::problem(StatusCode::NOT_IMPLEMENTED, &error.to_string()),
-    };
-    Answer::problem(status, &error.to_string()).with(RETRY_AFTER, HeaderValue::from_static("1"))
+    match error {
+        ReadError::Unavailable(_) => later(&error.to_string()),
+        // Asking again would not help.
+        ReadError::Unsupported => Answer::problem(StatusCode::NOT_IMPLEMENTED, &error.to_string()),
+    }
 }

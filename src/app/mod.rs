@@ -5,6 +5,7 @@
 
 mod banner;
 mod drain;
+mod inspect;
 mod reload;
 mod services;
 mod snapshot;

@@ -113,7 +113,7 @@ impl Parts<'_> {
             settings: self.snapshots.view(|config| &config.admin),
             lifecycle: self.lifecycle.clone(),
             log: Arc::clone(log),
-            fanout: Arc::clone(self.fanout),
+            inspect: Arc::clone(self.fanout) as Arc<dyn admin::Inspect>,
             registry: self.registry.clone(),
             metrics,
             refresh: Vec::new(),
