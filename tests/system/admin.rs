@@ -133,15 +133,24 @@ async fn topics_are_listed_and_a_purged_one_is_a_gap_to_who_resumes() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_ends_nothing() {
+async fn a_page_of_another_origin_ends_and_purges_nothing() {
     let gateway = Gateway::start("").await;
     let mut stream = Subscriber::open(&gateway, "orders").await;
-    let id = get(&gateway.admin, "/api/connections").await.json()["connections"][0]["id"].clone();
-    let request = format!(
-        "DELETE /api/connections/{} HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\r\n",
-        id.as_str().unwrap()
-    );
-    assert_eq!(exchange(&gateway.admin, request).await.status, 403);
-    Sender::open(&gateway).await.publish("orders", "1").await;
-    assert_eq!(stream.event().await.data(), "1");
+    let mut sender = Sender::open(&gateway).await;
+    sender.publish("orders", "1").await;
+    let page = get(&gateway.admin, "/api/connections").await.json();
+    let id = page["connections"][0]["id"].as_str().unwrap();
+    for path in [format!("/api/connections/{id}"), "/api/topics/orders/history".to_owned()] {
+        let request =
+            format!("DELETE {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\r\n");
+        exchange(&gateway.admin, request).await.assert_problem(403);
+    }
+    sender.publish("orders", "2").await;
+    let mut kept = Request::to("/topics/orders?since=start").open(&gateway).await;
+    kept.opening().await;
+    for stream in [&mut stream, &mut kept] {
+        for data in ["1", "2"] {
+            assert_eq!(stream.event().await.data(), data);
+        }
+    }
 }
