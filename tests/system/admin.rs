@@ -69,6 +69,16 @@ async fn streams_are_listed_in_pages_and_ended_one_by_one() {
             assert_eq!(stream.event().await.data(), "still here");
         }
     }
+
+    for row in rows(&gateway, "/api/connections?topic=users.2&", "connections", 4).await {
+        assert_eq!(delete(&gateway, &format!("/api/connections/{}", row["id"].as_str().unwrap())).await, 204);
+    }
+    for (n, stream) in &mut streams {
+        if *n % 3 != 0 {
+            assert!(stream.farewell().await.is_empty(), "it has had its event");
+        }
+    }
+    assert_eq!(rows(&gateway, "/api/connections?", "connections", 4).await, [Value::Null; 0]);
 }
 
 #[tokio::test]
