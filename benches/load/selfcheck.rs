@@ -124,7 +124,9 @@ fn strays_are_judged() -> Res<()> {
         let audience = |number: u32| 0..1 + (number % 2) as usize;
         let mut routed = Routed::new(2, 4, Box::new(audience));
         for (subscriber, stream) in streams.into_iter().enumerate() {
-            stream.iter().for_each(|number| routed.take(subscriber, stamp(*number)));
+            for number in stream {
+                routed.take(subscriber, stamp(*number));
+            }
         }
         (routed.strays(4), routed.is_complete(4))
     };

@@ -16,6 +16,7 @@ mod descriptors;
 mod drain;
 mod faults;
 mod http;
+mod limits;
 mod pages;
 mod proxies;
 mod rate;
