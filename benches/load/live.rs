@@ -1,18 +1,19 @@
 //! A steady load beside something else: a publisher and its subscribers on threads of their own, every delivery's latency
 //! kept with the time it was sent, so that before and during can be told apart afterwards.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use crate::Res;
 use crate::contender::Endpoint;
 use crate::ledger::{Faults, Ledger};
 use crate::publisher::{Plan, Published, Route, Until, publish};
 use crate::stats::Histogram;
 use crate::subscribers::Subscribers;
+use crate::{Res, sys};
 
 const TICK: Duration = Duration::from_millis(10);
 /// After the last answer: how long deliveries may take.
@@ -84,6 +85,16 @@ impl Live {
         self.clock.elapsed().as_micros() as u32
     }
 
+    /// Lets it run for `time`, less when either side gives up: [`Live::finish`] says why.
+    pub fn run_for(&self, time: Duration) -> Res<()> {
+        let end = Instant::now() + time;
+        while Instant::now() < end && !self.has_failed() {
+            sys::check_stop()?;
+            sleep(TICK);
+        }
+        Ok(())
+    }
+
     /// Whether either side has given up.
     pub fn has_failed(&self) -> bool {
         self.publisher.as_ref().is_none_or(JoinHandle::is_finished)
@@ -127,11 +138,29 @@ impl Heard {
 
 impl Ended {
     /// A quantile in µs of the latency of what was sent in `window`.
-    pub fn quantile(&self, window: &Range<u32>, quantile: f64) -> Option<f64> {
+    fn quantile(&self, window: &Range<u32>, quantile: f64) -> Option<f64> {
         let mut histogram = Histogram::new();
         let inside = self.heard.samples.iter().filter(|sample| window.contains(&sample.sent_micros));
         inside.for_each(|sample| histogram.record(sample.latency_micros));
         histogram.quantile(quantile)
+    }
+
+    /// Latency in one window and in a later one.
+    pub fn compare(&self, before: &Range<u32>, during: &Range<u32>) -> BTreeMap<&'static str, f64> {
+        let mut figures = BTreeMap::new();
+        for (window, quantile, name) in [
+            (before, 0.5, "p50_before_us"),
+            (during, 0.5, "p50_during_us"),
+            (before, 0.99, "p99_before_us"),
+            (during, 0.99, "p99_during_us"),
+        ] {
+            figures.extend(self.quantile(window, quantile).map(|value| (name, value)));
+        }
+        if let [Some(before), Some(during)] = ["p99_before_us", "p99_during_us"].map(|name| figures.get(name))
+        {
+            figures.insert("p99_ratio", during / before.max(1.0));
+        }
+        figures
     }
 
     pub fn faults(&self) -> Faults {

@@ -142,6 +142,16 @@ pub fn publish(plan: &Plan) -> Res<Published> {
     }
 }
 
+/// Publishes `count` events as fast as they are answered, for those who come later.
+pub fn fill(route: Route, count: u32) -> Res<()> {
+    const LANES: u8 = 64;
+    let plan = Plan { route, lanes: LANES, rate: None, clock: Instant::now(), until: Until::Count(count) };
+    match publish(&plan)?.refused {
+        0 => Ok(()),
+        refused => Err(format!("{refused} events to fill history with were refused").into()),
+    }
+}
+
 impl Route {
     fn endpoint(&self) -> &Endpoint {
         let (Route::One(endpoint) | Route::Each(endpoint, _)) = self;

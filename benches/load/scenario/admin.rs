@@ -4,25 +4,24 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{JoinHandle, sleep};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Outcome;
+use crate::Res;
 use crate::args::Args;
 use crate::contender::{Contender, Endpoint};
 use crate::http1::{Body, HeadReader};
 use crate::live::Live;
 use crate::procfs::Cpu;
 use crate::subscribers::Subscribers;
-use crate::{Res, sys};
 
 /// Connections of one page: the most that may be asked for.
 const PAGE: usize = 1000;
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-const TICK: Duration = Duration::from_millis(10);
 
 pub fn run(contender: &Contender, args: &Args, rate: f64) -> Res<Outcome> {
     let (hearing, connections) = (args.subscribers().min(args.connections()), args.connections());
@@ -34,13 +33,13 @@ pub fn run(contender: &Contender, args: &Args, rate: f64) -> Res<Outcome> {
         paths[usize::from(index >= hearing)].to_string()
     })?;
     let live = Live::start(contender.publish.clone(), rate, subscribers, hearing)?;
-    wait(&live, args.warm_up())?;
+    live.run_for(args.warm_up())?;
     let pids = contender.pids();
     let alone = live.micros();
-    wait(&live, args.window())?;
+    live.run_for(args.window())?;
     let (listed, at, before) = (live.micros(), Instant::now(), Cpu::now(&pids));
     let lists = Lists::begin(list)?;
-    wait(&live, args.window())?;
+    live.run_for(args.window())?;
     let (end, seconds, after) = (live.micros(), at.elapsed().as_secs_f64(), Cpu::now(&pids));
     let passes = lists.finish()?;
     let live = live.finish()?;
@@ -60,26 +59,8 @@ pub fn run(contender: &Contender, args: &Args, rate: f64) -> Res<Outcome> {
         ("passes", passes.totals.len() as f64),
     ]);
     figures.extend(after.cores_since(&before, seconds));
-    figures.extend(live.quantile(&(alone..listed), 0.5).map(|value| ("p50_alone_us", value)));
-    figures.extend(live.quantile(&(listed..end), 0.5).map(|value| ("p50_listed_us", value)));
-    let p99 = |window| live.quantile(&window, 0.99);
-    if let (Some(before), Some(during)) = (p99(alone..listed), p99(listed..end)) {
-        figures.extend([
-            ("p99_alone_us", before),
-            ("p99_listed_us", during),
-            ("p99_ratio", during / before.max(1.0)),
-        ]);
-    }
+    figures.extend(live.compare(&(alone..listed), &(listed..end)));
     Ok(outcome)
-}
-
-fn wait(live: &Live, time: Duration) -> Res<()> {
-    let end = Instant::now() + time;
-    while Instant::now() < end && !live.has_failed() {
-        sys::check_stop()?;
-        sleep(TICK);
-    }
-    Ok(())
 }
 
 /// Passes over all pages, one after the other, until it is told to stop.

@@ -107,11 +107,11 @@ const REPLAY: &[Column] = &[
 ];
 
 const ADMIN: &[Column] = &[
-    shown("p99_alone_us", "live p99 ms", MILLI),
-    shown("p99_listed_us", "p99 ms while listed", MILLI),
+    shown("p99_before_us", "live p99 ms", MILLI),
+    shown("p99_during_us", "p99 ms while listed", MILLI),
     shown("p99_ratio", "ratio", 1.0),
-    shown("p50_alone_us", "p50 ms", MILLI),
-    shown("p50_listed_us", "p50 ms while listed", MILLI),
+    shown("p50_before_us", "p50 ms", MILLI),
+    shown("p50_during_us", "p50 ms while listed", MILLI),
     shown("pages_per_s", "pages/s", 1.0),
     shown("server_cores", "server cores", 1.0),
     shown("generator_cores", "generator", 1.0),

@@ -16,9 +16,9 @@ use super::Outcome;
 use crate::args::Args;
 use crate::contender::Contender;
 use crate::ledger::Ledger;
-use crate::live::Live;
+use crate::live::{Ended, Live};
 use crate::payload::LEN;
-use crate::publisher::{Plan, Route, Until, publish};
+use crate::publisher::{self, Route};
 use crate::subscribers::{Ends, Subscribers};
 use crate::{Res, procfs, sys};
 
@@ -26,7 +26,6 @@ pub const SETTINGS: &str = "history: { events: 20000, bytes: 32MiB, age: 1h, tot
 pub const LIVE: usize = 100;
 /// 4 MB of data.
 const EVENTS: u32 = 4_000_000 / LEN as u32;
-const LANES: u8 = 64;
 const SETTLE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(10);
 /// Between two looks at the server's memory.
@@ -36,25 +35,17 @@ const LIMIT: Duration = Duration::from_mins(5);
 
 pub fn run(contender: &Contender, args: &Args, rate: f64) -> Res<Outcome> {
     let count = args.replays();
-    let published = publish(&Plan {
-        route: Route::One(contender.publish.at("/webhooks/kept")),
-        lanes: LANES,
-        rate: None,
-        clock: Instant::now(),
-        until: Until::Count(EVENTS),
-    })?;
-    if published.refused > 0 {
-        return Err(format!("{} events to fill history with were refused", published.refused).into());
-    }
+    publisher::fill(Route::One(contender.publish.at("/webhooks/kept")), EVENTS)?;
     let subscribers = Subscribers::connect(&contender.subscribe, LIVE)?;
     let live = Live::start(contender.publish.clone(), rate, subscribers, LIVE)?;
-    sleep(args.warm_up());
-    let memory = Memory::watch(contender.pids())?;
+    live.run_for(args.warm_up())?;
+    let pids = contender.pids();
+    let memory = Memory::watch(pids.clone())?;
     let from = live.micros();
-    wait(&live, args.window())?;
-    let (pss_before, pids) = (procfs::pss_bytes(&contender.pids())?, contender.pids());
+    live.run_for(args.window())?;
+    let (pss_before, cpu_before) = (procfs::pss_bytes(&pids)?, procfs::cpu_micros(&pids));
 
-    let (begin, begun, cpu) = (live.micros(), Instant::now(), procfs::cpu_micros(&pids));
+    let (begin, begun) = (live.micros(), Instant::now());
     let path = contender.subscribe.path.replace("bench", "kept?since=start");
     let replays = Replays::begin(contender, path, count)?;
     while !replays.thread.is_finished() && !live.has_failed() {
@@ -62,7 +53,7 @@ pub fn run(contender: &Contender, args: &Args, rate: f64) -> Res<Outcome> {
         sleep(TICK);
     }
     let (end, seconds) = (live.micros(), begun.elapsed().as_secs_f64());
-    let cpu = procfs::cpu_micros(&pids) - cpu;
+    let cpu = (procfs::cpu_micros(&pids) - cpu_before) / 1e6;
     if live.has_failed() {
         live.finish()?;
         return Err("the live load ended early".into());
@@ -73,43 +64,30 @@ pub fn run(contender: &Contender, args: &Args, rate: f64) -> Res<Outcome> {
     let live = live.finish()?;
 
     let mut outcome = Outcome::default();
-    let figures = &mut outcome.figures;
-    let (faults, theirs) = (live.faults(), replayed.ledger.faults(EVENTS));
-    let events = f64::from(EVENTS) * count as f64;
-    figures.extend([
-        ("missing", (faults.missing + theirs.missing) as f64),
-        ("doubled", (faults.doubled + theirs.doubled) as f64),
-        ("disordered", (faults.disordered + theirs.disordered) as f64),
-        ("gaps", (live.gaps() + replayed.subscribers.gaps()) as f64),
-        ("refused", f64::from(live.published.refused)),
-        ("sent_away", replayed.subscribers.returns() as f64),
+    outcome.figures.extend([
         ("replay_s", seconds),
-        ("replay_per_core_s", events / (cpu / 1e6)),
-        ("server_cores", cpu / 1e6 / seconds),
+        ("replay_per_core_s", f64::from(EVENTS) * count as f64 / cpu),
+        ("server_cores", cpu / seconds),
         ("pss_before", pss_before),
         ("pss_peak", memory.peak()),
         ("pss_after", pss_after),
     ]);
-    let latency = |window, quantile| live.quantile(&window, quantile);
-    figures.extend(latency(from..begin, 0.5).map(|value| ("p50_before_us", value)));
-    figures.extend(latency(begin..end, 0.5).map(|value| ("p50_during_us", value)));
-    if let (Some(before), Some(during)) = (latency(from..begin, 0.99), latency(begin..end, 0.99)) {
-        figures.extend([
-            ("p99_before_us", before),
-            ("p99_during_us", during),
-            ("p99_ratio", during / before.max(1.0)),
-        ]);
-    }
+    judge(&live, &mut replayed, &mut outcome);
+    outcome.figures.extend(live.compare(&(from..begin), &(begin..end)));
     Ok(outcome)
 }
 
-fn wait(live: &Live, time: Duration) -> Res<()> {
-    let end = Instant::now() + time;
-    while Instant::now() < end && !live.has_failed() {
-        sys::check_stop()?;
-        sleep(TICK);
-    }
-    Ok(())
+/// Everyone must have everything once and in order, live or replayed.
+fn judge(live: &Ended, replayed: &mut Replayed, outcome: &mut Outcome) {
+    let (ours, theirs) = (live.faults(), replayed.ledger.faults(EVENTS));
+    outcome.figures.extend([
+        ("missing", (ours.missing + theirs.missing) as f64),
+        ("doubled", (ours.doubled + theirs.doubled) as f64),
+        ("disordered", (ours.disordered + theirs.disordered) as f64),
+        ("gaps", (live.gaps() + replayed.subscribers.gaps()) as f64),
+        ("refused", f64::from(live.published.refused)),
+        ("sent_away", replayed.subscribers.returns() as f64),
+    ]);
 }
 
 struct Replays {

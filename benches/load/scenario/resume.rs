@@ -14,7 +14,7 @@ use crate::args::Args;
 use crate::contender::{Contender, Endpoint};
 use crate::ledger::Ledger;
 use crate::procfs::cpu_micros;
-use crate::publisher::{Plan, Route, Until, publish};
+use crate::publisher::{self, Route};
 use crate::stats::median;
 use crate::subscribers::{Ends, Subscribers};
 
@@ -23,7 +23,6 @@ pub const TIMES: usize = 20;
 /// Room for both; and per topic, for all of its events.
 pub const SETTINGS: &str = "history: { events: 10000, bytes: 32MiB, age: 1h, total: 128MiB }\n";
 const TOPICS: u32 = 10;
-const LANES: u8 = 64;
 const TICK: Duration = Duration::from_millis(10);
 /// A resume that takes longer has stopped.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -60,18 +59,7 @@ fn fill(to: &Endpoint, name: &'static str, topics: u32) -> Res<()> {
         1 => format!("/webhooks/{name}"),
         _ => format!("/webhooks/{name}.{}", number % topics),
     };
-    let plan = Plan {
-        route: Route::Each(to.clone(), Arc::new(path_of)),
-        lanes: LANES,
-        rate: None,
-        clock: Instant::now(),
-        until: Until::Count(EVENTS),
-    };
-    let published = publish(&plan)?;
-    if published.refused > 0 {
-        return Err(format!("{} events to fill history with were refused", published.refused).into());
-    }
-    Ok(())
+    publisher::fill(Route::Each(to.clone(), Arc::new(path_of)), EVENTS)
 }
 
 struct Resumes {
