@@ -46,6 +46,8 @@ pub struct PageKey {
     pub group: u64,
     /// The epoch the position is in.
     pub epoch: Epoch,
+    /// Resets that the shard has seen. Within one epoch, too, a page from before a reset is none for after it.
+    pub resets: u64,
     /// Read after this.
     pub after: Position,
 }

@@ -7,32 +7,21 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::command::{Command, Fetched};
 use super::interest::Listeners;
+use super::limits::{FETCHES, IDLE_WAIT, PAGE, RETRY_WAIT};
 use super::panic::{EndOnPanic, end_process};
 use super::ring::RingWriter;
 use super::shard::{Handle, Progress};
 use super::shared::{FetchRequest, Shared};
 use crate::event::{Cursor, LoggedEvent};
-use crate::log::{Feed, Log, ReadLimit, Tail, TailError};
+use crate::log::{Feed, Log, Tail, TailError};
 use crate::sse::{self, Framed};
-
-/// The feeder's sign of life when the log is quiet.
-const IDLE_WAIT: Duration = Duration::from_secs(1);
-
-/// Wait before a log that could not be reached is asked again.
-const RETRY_WAIT: Duration = Duration::from_millis(100);
-
-/// One page: what fits into one write with its framing.
-const PAGE: ReadLimit = ReadLimit { events: 512, bytes: 192 << 10 };
-
-/// Pages that are read at the same time.
-const FETCHES: usize = 32;
 
 /// Moves the log's tail into the ring.
 struct Feeder {

@@ -13,6 +13,7 @@ mod doorbell;
 mod feeder;
 #[doc(hidden)]
 pub mod interest;
+mod limits;
 mod metrics;
 mod panic;
 mod reader;
@@ -21,6 +22,8 @@ pub mod ring;
 mod settings;
 mod shard;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;
@@ -35,6 +38,7 @@ pub use self::command::{Admission, Fault};
 use self::feeder::{FeederThread, Fetcher, Pump};
 use self::interest::Interest;
 pub use self::interest::MAX_SHARDS;
+use self::limits::{Bounds, WEDGED};
 pub use self::metrics::{Closed, Metrics};
 use self::panic::EndOnPanic;
 use self::reader::Start;
@@ -45,13 +49,6 @@ use self::shared::Shared;
 use crate::event::{Selector, Topic};
 use crate::live::Live;
 use crate::log::Log;
-
-/// Bytes on one shard that slow connections alone may keep alive. Beyond it, whoever would pin more is disconnected, and
-/// resumes from its cursor without loss.
-const PINNED_BYTES: usize = 32 << 20;
-
-/// A shard or the feeder that has made no turn for so long is wedged. They turn at least once a second.
-const WEDGED: Duration = Duration::from_secs(5);
 
 /// The fan-out's handle, for the edge, the ingress and the application.
 pub struct Fanout {
@@ -99,11 +96,23 @@ impl Fanout {
         shards: usize,
         descriptors: usize,
     ) -> io::Result<Arc<Self>> {
+        Self::start_within(log, settings, metrics, shards, descriptors, Bounds::default())
+    }
+
+    fn start_within(
+        log: Arc<dyn Log>,
+        settings: Live<Settings>,
+        metrics: Metrics,
+        shards: usize,
+        descriptors: usize,
+        bounds: Bounds,
+    ) -> io::Result<Arc<Self>> {
         let base = log.head();
-        let (writer, ring) = Ring::new(base);
+        let (writer, ring) = Ring::with_capacity(base, bounds.ring_entries, bounds.ring_bytes);
         let (fetcher, requests) = unbounded_channel();
         let shared = Arc::new(Shared {
             started: Instant::now(),
+            bounds,
             interest: Interest::new(shards),
             settings,
             metrics,

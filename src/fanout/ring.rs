@@ -14,14 +14,9 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
+use super::limits::{RING_BYTES, RING_ENTRIES};
 use crate::event::{Cursor, LoggedEvent, Position};
 use crate::sse::{self, Framed};
-
-/// Entries at most. At 100,000 events/s a shard may be away for 80 ms before it has to read history.
-pub const RING_ENTRIES: usize = 8192;
-
-/// Bytes that the ring may keep alive beyond history. Large events leave it sooner.
-pub const RING_BYTES: usize = 16 << 20;
 
 /// What the log's tail brought.
 pub struct Entry {
@@ -29,6 +24,8 @@ pub struct Entry {
     pub number: u64,
     /// Its place in the log.
     pub cursor: Cursor,
+    /// Resets up to and including it. Whoever was overtaken sees by it whether one was among what it missed.
+    pub resets: u64,
     /// When it was put here, for the delivery latency.
     pub published: Instant,
     /// What it is.
@@ -105,6 +102,7 @@ impl Ring {
             weights: VecDeque::with_capacity(entries),
             bytes: 0,
             budget: bytes,
+            resets: 0,
         };
         (writer, ring)
     }
@@ -171,6 +169,7 @@ pub struct RingWriter {
     weights: VecDeque<usize>,
     bytes: usize,
     budget: usize,
+    resets: u64,
 }
 
 impl RingWriter {
@@ -179,7 +178,8 @@ impl RingWriter {
         let mut number = self.ring.head.load(Ordering::Relaxed);
         for logged in batch {
             let what = What::Event(Arc::clone(logged), OnceLock::new());
-            self.put(Entry { number, cursor: logged.cursor, published: now, what });
+            let (cursor, resets) = (logged.cursor, self.resets);
+            self.put(Entry { number, cursor, resets, published: now, what });
             number += 1;
         }
         self.ring.head.store(number, Ordering::Release);
@@ -188,7 +188,8 @@ impl RingWriter {
     /// Tells the shards that the log began anew at `cursor`.
     pub fn reset(&mut self, cursor: Cursor, now: Instant) {
         let number = self.ring.head.load(Ordering::Relaxed);
-        self.put(Entry { number, cursor, published: now, what: What::Reset });
+        self.resets += 1;
+        self.put(Entry { number, cursor, resets: self.resets, published: now, what: What::Reset });
         self.ring.head.store(number + 1, Ordering::Release);
     }
 

@@ -24,6 +24,49 @@ pub enum Place {
     Shut,
 }
 
+impl Place {
+    /// The reader, while it is not at the live end.
+    pub fn reader(&self) -> Option<&Reader> {
+        match self {
+            Self::Behind(reader) | Self::Fetching(reader) => Some(reader),
+            Self::Member(_) | Self::Joiner | Self::Shut => None,
+        }
+    }
+
+    /// As [`Place::reader`].
+    pub fn reader_mut(&mut self) -> Option<&mut Reader> {
+        match self {
+            Self::Behind(reader) | Self::Fetching(reader) => Some(reader),
+            Self::Member(_) | Self::Joiner | Self::Shut => None,
+        }
+    }
+
+    /// One who is behind waits for a page. False when it is not behind.
+    pub fn start_fetching(&mut self) -> bool {
+        self.exchange(|place| match place {
+            Self::Behind(reader) => Ok(Self::Fetching(reader)),
+            other => Err(other),
+        })
+    }
+
+    /// One who waits for a page is behind again. False when it does not wait for one.
+    pub fn stop_fetching(&mut self) -> bool {
+        self.exchange(|place| match place {
+            Self::Fetching(reader) => Ok(Self::Behind(reader)),
+            other => Err(other),
+        })
+    }
+
+    /// Puts another place here, made of this one, unless that is refused. A reader can only be moved out of one place into
+    /// another by way of a third.
+    fn exchange(&mut self, change: impl FnOnce(Self) -> Result<Self, Self>) -> bool {
+        let changed = change(std::mem::replace(self, Self::Shut));
+        let done = changed.is_ok();
+        *self = changed.unwrap_or_else(|same| same);
+        done
+    }
+}
+
 /// See the module's documentation. Kept small: there is one for each subscriber.
 pub struct Conn {
     pub socket: Socket,

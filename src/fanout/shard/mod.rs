@@ -32,23 +32,15 @@ use self::timers::Timers;
 use super::batch::Pins;
 use super::command::{Admission, Command, Fault, PageKey};
 use super::doorbell::Doorbell;
+use super::limits::{COMMANDS, EVENTS, IDLE_WAIT};
 use super::reader::{Reader, Start};
 use super::ring::Ring;
 use super::shared::Shared;
-use crate::event::{Cursor, Position, Topic};
+use crate::event::{Cursor, Epoch, Position, Topic};
 use crate::sse::Framing;
 
 /// Token of the waker; connections use their keys.
 const WAKER: Token = Token(usize::MAX);
-
-/// Socket events taken from the kernel at once.
-const EVENTS: usize = 1024;
-
-/// Commands taken in one turn, so that a burst of new subscribers does not hold up those who are there.
-const COMMANDS: usize = 256;
-
-/// The longest wait of a shard that has nothing to do: the sign of life for `/healthz`.
-const IDLE_WAIT: Duration = Duration::from_secs(1);
 
 /// The side of a shard that other threads hold.
 pub struct Handle {
@@ -140,6 +132,10 @@ struct Shard {
     /// The ring number to pull next, and the place before it.
     next: u64,
     at: Cursor,
+    /// The log's resets up to that place.
+    resets: u64,
+    /// The epoch before the one of that place, once there is one.
+    left: Option<Epoch>,
     /// The first ring number of the current order, and the place before it.
     since: (u64, Position),
     /// Groups with a job, in turn.
@@ -181,6 +177,8 @@ impl Shard {
             by_topic: HashMap::new(),
             next: 0,
             at,
+            resets: 0,
+            left: None,
             since: (0, at.position),
             jobs: VecDeque::new(),
             dirty: Vec::new(),
@@ -288,6 +286,11 @@ impl Shard {
     fn admit(&mut self, admission: Admission, start: Start) {
         let Admission { socket, peer, selector, framing, head, rule } = admission;
         let group = self.group(selector, framing, rule);
+        let mut reader = Reader::open(start);
+        if self.left == Some(reader.cursor().epoch) {
+            // The log began anew while this subscriber was on its way here.
+            reader.restart(self.at.epoch);
+        }
         self.generation = self.generation.wrapping_add(1);
         let entry = self.conns.vacant_entry();
         let key = entry.key() as Key;
@@ -299,7 +302,7 @@ impl Shard {
         entry.insert(Conn {
             socket,
             peer,
-            place: Place::Behind(Box::new(Reader::open(start))),
+            place: Place::Behind(Box::new(reader)),
             group,
             generation: self.generation,
             beat: self.timers.wheel.add(key),

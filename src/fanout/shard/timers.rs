@@ -9,16 +9,11 @@ use super::conn::{ConnRef, Place};
 use super::group::Key;
 use super::live::{Sent, send};
 use super::wheel::Wheel;
-use crate::event::Position;
+use crate::event::{Cursor, Position};
 use crate::fanout::Closed;
+use crate::fanout::limits::{AGES_KEPT, DRAIN_STEP};
 use crate::fanout::reader::Reader;
-use crate::sse::{self, Framed, Framing};
-
-/// How often a draining shard ends its next streams.
-const DRAIN_STEP: Duration = Duration::from_millis(5);
-
-/// Ages that may be kept of connections that are gone, whatever their number.
-const AGES_KEPT: usize = 64;
+use crate::sse::{self, Framed};
 
 /// The timers of one shard.
 pub(super) struct Timers {
@@ -117,7 +112,8 @@ impl Shard {
         let conn = &self.conns[key as usize];
         let group = match conn.place {
             Place::Member(_) | Place::Joiner => &self.groups[conn.group as usize].1,
-            Place::Behind(_) | Place::Fetching(_) | Place::Shut => return,
+            Place::Behind(_) => return self.wait_no_longer(key),
+            Place::Fetching(_) | Place::Shut => return,
         };
         let news = group.is_idle() && conn.told.max(group.told) < self.at.position.sequence;
         let framed = if news { &beat.id } else { &beat.comment };
@@ -131,7 +127,7 @@ impl Shard {
             }
             Ok(sent) => {
                 let position = self.live_position(key);
-                self.fall_behind(key, Reader::lagging(position));
+                self.fall_behind(key, Reader::lagging(Cursor::new(self.at.epoch, position)));
                 if sent > 0 {
                     // What has begun must be finished; a beat that has not begun is left out.
                     let rest = self.write_own(key, &bytes[sent..]);
@@ -186,11 +182,4 @@ impl Beat {
     fn new(shard: &Shard) -> Self {
         Self { id: Framed::new(&sse::id_only(shard.at)), comment: Framed::new(sse::comment()) }
     }
-}
-
-/// The bytes of a clean end: a fresh `retry:` and the end of the body.
-pub(super) fn farewell(retry: Duration, framing: Framing) -> Vec<u8> {
-    let mut bytes = Framed::new(&sse::retry_only(retry)).bytes(framing).to_vec();
-    bytes.extend_from_slice(framing.end());
-    bytes
 }
