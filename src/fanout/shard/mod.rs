@@ -10,6 +10,8 @@ mod conn;
 mod end;
 mod group;
 mod live;
+#[cfg(test)]
+mod model;
 mod replay;
 mod timers;
 mod wheel;
