@@ -352,3 +352,35 @@ proptest! {
         world.check();
     }
 }
+
+/// A page of before a reset is in the shard's queue, and its reader, let go on first, waits for one of after it.
+#[test]
+fn a_queued_page_of_before_a_reset_is_not_taken_for_one_of_after_it() {
+    for new in [EPOCH, Epoch::new(0xf)] {
+        let mut world = World::new();
+        world.publish(&[(0, 10); 20]);
+        world.turn();
+        world.join(0, Framing::Close, Some(0));
+        let shard = &mut world.shard;
+        // A new socket takes more: the connection is in the queue, before its page.
+        shard.poll(&mut world.events, Duration::ZERO);
+        shard.on_events(&world.events);
+        assert!(world.answer(Answer::Read));
+        assert_eq!(world.shard.ready.len(), 2);
+        let place = if new == EPOCH { 20 } else { 0 };
+        world.writer.reset(Cursor::new(new, Position::of(place)), Instant::now());
+        world.shard.pull();
+        world.shard.go_on();
+        let asked = world.requests.try_recv().expect("a page of after the reset");
+        assert_eq!((asked.page.epoch, asked.page.after), (new, Position::of(place)));
+        world.clients[0].read(usize::MAX);
+        assert_eq!(world.clients[0].raw, b"\r\n\r\n", "nothing is told before that page has come");
+        let fetched = Fetched { frames: Vec::new(), next: Position::of(place), coverage: Coverage::Complete };
+        world.shard.on_page(asked.page, Some(fetched));
+        world.turn();
+        world.clients[0].read(usize::MAX);
+        let told = String::from_utf8_lossy(&world.clients[0].raw);
+        assert!(told.contains("\"reason\":\"log\"") && !told.contains("xxx"), "{told}");
+        assert!(matches!(world.shard.conns.iter().next().unwrap().1.place, Place::Member(_)));
+    }
+}

@@ -37,8 +37,18 @@ fn pages_that_fail_are_asked_for_again_and_nothing_is_lost() {
     let data: Vec<_> = numbers(0..1000).map(|n| n + &long).collect();
     let begin = first.opening().unwrap();
     server.publish_all("a", data.iter().map(String::as_str));
-    server.faults(Faults { unread: 0.6, ..Faults::default() });
+    until("it is further than the ring is searched", || server.pulled(0) >= 1000);
+    server.faults(Faults { unread: 1.0, ..Faults::default() });
+    server.broker.hold_reads();
     let mut resumed: Vec<_> = (0..4).map(|_| server.subscribe("a", Some(&begin))).collect();
+    for _ in 0..5 {
+        until("a page is asked for", || server.broker.held_reads() > 0);
+        server.broker.release_reads();
+        until("it has failed", || server.broker.held_reads() == 0);
+        server.broker.hold_reads();
+    }
+    server.faults(Faults { unread: 0.6, ..Faults::default() });
+    server.broker.release_reads();
     for subscriber in &mut resumed {
         subscriber.expect(&data);
     }

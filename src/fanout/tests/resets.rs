@@ -53,11 +53,15 @@ fn told_everywhere(reset: impl Fn(&Server) -> Cursor) {
     server.broker.hold_reads();
     let mut fetching = server.subscribe("a", Some(&begin));
     until("it waits for a page", || server.broker.held_reads() > 0);
+    let pulled = server.pulled(0);
     let resumed = reset(&server);
-    told_of_the_log(&mut member, resumed_after(&server, &mut quiet, resumed));
+    until("the shard has the reset", || server.pulled(0) > pulled);
+    // Those at the live end need a page, too, to know what is kept. The held one is of the old order.
+    server.broker.release_reads();
+    told_of_the_log(&mut member, resumed);
+    told_of_the_log(&mut quiet, resumed);
     server.publish("a", "new");
     server.publish("long", "new");
-    server.broker.release_reads();
     told_of_the_log(&mut fetching, resumed);
     loop {
         // The rest of the frame that it is in, and what its socket had taken.
@@ -73,13 +77,6 @@ fn told_everywhere(reset: impl Fn(&Server) -> Cursor) {
     fetching.expect(["new"]);
     server.publish("quiet", "new");
     quiet.expect(["new"]);
-}
-
-/// Those at the live end need a page to know what is kept; it is let go for them.
-fn resumed_after(server: &Server, quiet: &mut Subscriber, resumed: Cursor) -> Cursor {
-    server.broker.release_reads();
-    told_of_the_log(quiet, resumed);
-    resumed
 }
 
 #[test]
