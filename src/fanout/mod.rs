@@ -16,6 +16,7 @@ pub mod interest;
 mod limits;
 mod metrics;
 mod panic;
+mod pump;
 mod reader;
 #[doc(hidden)]
 pub mod ring;
