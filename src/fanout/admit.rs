@@ -12,9 +12,8 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use super::Fanout;
 use super::addresses::{Addresses, Held};
 use super::command::{Admission, Admit, Command};
-use super::limits::REPLAY_PINNED_BYTES;
 use super::reader::Start;
-use crate::event::{Begin, Cursor, Epoch, Subscription};
+use crate::event::{Begin, Cursor, Subscription};
 use crate::log::ReadError;
 
 /// Why a stream is not opened now. All of them are temporary.
@@ -103,7 +102,7 @@ impl Fanout {
         let load = |&index: &usize| self.shared.streams[index].load(Ordering::Relaxed);
         let shard = (0..self.shards.len()).min_by_key(load).unwrap_or(0);
         let pinned = self.shards[shard].progress().pinned.load(Ordering::Relaxed);
-        if *begin != Begin::Now && pinned > REPLAY_PINNED_BYTES {
+        if *begin != Begin::Now && pinned > self.shared.bounds.replay_pinned_bytes {
             return Err(Refused::Replay);
         }
         let held = match address {
@@ -146,10 +145,10 @@ impl Reservation {
             Begin::Since(since) => {
                 let Subscription { selector, filter, .. } = &*interest.subscription;
                 let position = log.locate(selector, filter, *since).await?;
-                Start::Since { position: position.min(head.position), head: head.position }
+                Start::Since { position: position.min(head.position), head }
             }
         };
-        Ok(Beginning { room, interest, held, start, epoch: head.epoch })
+        Ok(Beginning { room, interest, held, start })
     }
 }
 
@@ -159,15 +158,14 @@ pub struct Beginning {
     interest: Interested,
     held: Option<Arc<Held>>,
     start: Start,
-    epoch: Epoch,
 }
 
 impl Beginning {
     /// Hands the subscriber's socket to a shard, which answers it.
     pub fn admit(self, admission: Admission) {
-        let Self { mut room, mut interest, held, start, epoch } = self;
+        let Self { mut room, mut interest, held, start } = self;
         (room.owner, interest.owner) = (Owner::Shard, Owner::Shard);
-        let admit = Admit { admission, subscription: Arc::clone(&interest.subscription), held, start, epoch };
+        let admit = Admit { admission, subscription: Arc::clone(&interest.subscription), held, start };
         room.fanout.shards[room.shard].send(Command::Admit(Box::new(admit)));
     }
 }

@@ -27,34 +27,45 @@ pub enum Place {
 }
 
 impl Place {
-    /// From behind to waiting for a page. False, and nothing changes, when it is elsewhere.
-    pub fn fetch(&mut self) -> bool {
-        self.turn(|place| match place {
+    /// The reader, while it is not at the live end.
+    pub fn reader(&self) -> Option<&Reader> {
+        match self {
+            Self::Behind(reader) | Self::Fetching(reader) => Some(reader),
+            Self::Member(_) | Self::Joiner | Self::Shut => None,
+        }
+    }
+
+    /// As [`Place::reader`].
+    pub fn reader_mut(&mut self) -> Option<&mut Reader> {
+        match self {
+            Self::Behind(reader) | Self::Fetching(reader) => Some(reader),
+            Self::Member(_) | Self::Joiner | Self::Shut => None,
+        }
+    }
+
+    /// One who is behind waits for a page. False when it is not behind.
+    pub fn start_fetching(&mut self) -> bool {
+        self.exchange(|place| match place {
             Self::Behind(reader) => Ok(Self::Fetching(reader)),
             other => Err(other),
         })
     }
 
-    /// From waiting for a page to behind. False, and nothing changes, when it is elsewhere.
+    /// One who waits for a page is behind again. False when it does not wait for one.
     pub fn stop_fetching(&mut self) -> bool {
-        self.turn(|place| match place {
+        self.exchange(|place| match place {
             Self::Fetching(reader) => Ok(Self::Behind(reader)),
             other => Err(other),
         })
     }
 
-    fn turn(&mut self, to: impl FnOnce(Self) -> Result<Self, Self>) -> bool {
-        // What stands there meanwhile is seen by nobody.
-        match to(std::mem::replace(self, Self::Shut)) {
-            Ok(place) => {
-                *self = place;
-                true
-            }
-            Err(place) => {
-                *self = place;
-                false
-            }
-        }
+    /// Puts another place here, made of this one, unless that is refused. A reader can only be moved out of one place into
+    /// another by way of a third.
+    fn exchange(&mut self, change: impl FnOnce(Self) -> Result<Self, Self>) -> bool {
+        let changed = change(std::mem::replace(self, Self::Shut));
+        let done = changed.is_ok();
+        *self = changed.unwrap_or_else(|same| same);
+        done
     }
 }
 

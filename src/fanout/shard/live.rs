@@ -10,20 +10,9 @@ use super::{Shard, replay::Ready};
 use crate::event::{Cursor, Position};
 use crate::fanout::Closed;
 use crate::fanout::batch::{Batch, Cut};
-use crate::fanout::limits::PINNED_BYTES;
+use crate::fanout::limits::{PENDING_BYTES, WRITES};
 use crate::fanout::reader::Reader;
 use crate::fanout::ring::{Entry, What};
-
-/// Members written to before another group has its turn. At 8 µs a write this is 2 ms.
-const SLICE: usize = 256;
-
-/// Writes in one turn of the loop, before sockets, commands and the ring are looked at again. At 8 µs a write this is
-/// 8 ms; a turn's own cost is spread over as many small jobs.
-const WRITES: usize = 1024;
-
-/// Events that are pulled but wait behind a job. More stay in the ring: a shard that cannot keep up falls behind there,
-/// and its subscribers go on from history, rather than growing.
-const PENDING_BYTES: usize = 8 << 20;
 
 /// How far a slice of a job came.
 enum Slice {
@@ -31,6 +20,15 @@ enum Slice {
     Done,
     /// So many members were written to, and more are left.
     Partly(usize),
+}
+
+/// How this shard came to know that the log began anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// By the reset itself, which says where.
+    Reset,
+    /// By an entry behind it: the ring has overtaken the reset.
+    Later,
 }
 
 /// How a batch went out to one connection.
@@ -59,14 +57,12 @@ impl Shard {
                         if !self.all_idle() {
                             break;
                         }
-                        self.begin_anew(entry.cursor);
-                        self.since = (entry.number + 1, entry.cursor.position);
+                        self.begin_anew(&entry, Seen::Reset);
                     } else {
                         self.put(&entry);
                     }
                     self.next = entry.number + 1;
                     self.at = entry.cursor;
-                    self.anew = entry.anew.count;
                 }
                 // Overtaken: what is missing here is in history, unless it was evicted, and then it is told.
                 None if self.all_idle() => self.skip_ahead(),
@@ -107,35 +103,49 @@ impl Shard {
         let oldest = self.ring.oldest();
         // The entry may be overtaken in its turn; then the next round of the loop skips further.
         let Some(entry) = self.ring.get(oldest.max(self.next)) else { return };
-        let from = self.at.position;
-        self.demote_all(|_| Reader::lagging(from));
-        if entry.anew.count != self.anew {
-            self.begin_anew(Cursor::new(entry.cursor.epoch, entry.anew.at));
+        if entry.resets == self.resets {
+            self.demote_all();
+            // Where the span that can still be searched begins: behind this entry, which itself is left to history.
+            self.since = (entry.number + 1, entry.cursor.position);
+        } else {
+            self.begin_anew(&entry, Seen::Later);
         }
-        // Where the span that can still be searched begins: behind this entry, which itself is left to history.
-        self.since = (entry.number + 1, entry.cursor.position);
         self.next = entry.number + 1;
         self.at = entry.cursor;
-        self.anew = entry.anew.count;
     }
 
-    /// The log lost its place or began anew at `cursor`: everyone is told, and goes on from there.
-    fn begin_anew(&mut self, cursor: Cursor) {
-        let from = self.at.position;
-        self.demote_all(|_| Reader::lagging(from));
-        let old = self.at.epoch;
-        let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
+    /// The log lost its place or began anew, at `entry` or on the way to it: everyone is told, and goes on from there.
+    fn begin_anew(&mut self, entry: &Entry, seen: Seen) {
+        self.demote_all();
+        let old = self.at;
+        // What lay between the last reset and an entry that was seen later may still be in history.
+        let place = if seen == Seen::Reset { entry.cursor.position } else { Position::START };
+        let new = Cursor::new(entry.cursor.epoch, place);
+        // A new subscriber that is past all that was lost: the log was there before this shard.
+        let spared = |reader: &Reader| {
+            let at = reader.cursor();
+            let ahead = old.epoch != new.epoch || at.position > old.position;
+            seen == Seen::Reset && at.epoch == new.epoch && ahead && at.position >= new.position
+        };
+        self.since = (entry.number + 1, entry.cursor.position);
+        self.resets = entry.resets;
+        if old.epoch != new.epoch {
+            self.left = Some(old.epoch);
+        }
         for (_, group) in &mut self.groups {
             group.1.told = 0;
         }
+        let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
         for key in keys {
             let conn = &mut self.conns[key as usize];
             conn.told = 0;
-            let (Place::Behind(reader) | Place::Fetching(reader)) = &mut conn.place else { continue };
-            let was = Cursor::new(old, reader.position);
-            reader.reset(was, cursor.position);
-            // The page it waits for is of the old order; when it comes it finds nobody.
+            if let Place::Behind(reader) | Place::Fetching(reader) = &mut conn.place
+                && !spared(reader)
+            {
+                reader.reset(new);
+            }
             if conn.place.stop_fetching() {
+                // The page it waits for is of the old order; when it comes it finds nobody.
                 self.queue(key, Ready::Writable);
             }
         }
@@ -143,11 +153,11 @@ impl Shard {
     }
 
     /// Every member and joiner leaves the live end. Only while all groups are idle, when all stand at one place.
-    fn demote_all(&mut self, reader: impl Fn(Key) -> Reader) {
+    fn demote_all(&mut self) {
         let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
         for key in keys {
             if matches!(self.conns[key as usize].place, Place::Member(_) | Place::Joiner) {
-                self.fall_behind(key, reader(key));
+                self.fall_behind(key, Reader::lagging(self.at));
                 self.queue(key, Ready::Writable);
             }
         }
@@ -195,7 +205,8 @@ impl Shard {
     fn write_inside(&mut self, group: u32, key: Key, at: Position) {
         let Some(job) = self.groups[group as usize].1.job() else { return };
         let batch = Rc::clone(&job.batch);
-        self.set_place(key, Place::Behind(Box::new(Reader::lagging(at))));
+        let at_cursor = Cursor::new(self.at.epoch, at);
+        self.set_place(key, Place::Behind(Box::new(Reader::lagging(at_cursor))));
         if self.write(key, &batch, batch.offset_after(at), at) == Sent::All {
             let index = self.groups[group as usize].1.admit(key) as u32;
             self.set_place(key, Place::Member(index));
@@ -204,13 +215,13 @@ impl Shard {
 
     /// Writes a slice of each job in turn, a bounded number of writes in all.
     pub(super) fn write_slices(&mut self) {
-        let mut left = WRITES;
+        let (mut left, slice) = (WRITES, self.shared.bounds.slice);
         for _ in 0..self.jobs.len() {
             if left == 0 {
                 return;
             }
             let Some(key) = self.jobs.pop_front() else { return };
-            match self.write_slice(key, SLICE.min(left)) {
+            match self.write_slice(key, slice.min(left)) {
                 Slice::Done => {
                     self.finish_job(key);
                     left -= 1;
@@ -254,7 +265,7 @@ impl Shard {
     fn write_failed(&mut self, key: Key, batch: &Rc<Batch>, start: Position, sent: Option<usize>) {
         let Some(sent) = sent else { return self.close(key, Closed::Error) };
         self.shared.metrics.delivered_bytes.inc_by(sent as u64);
-        self.fall_behind(key, Reader::lagging(start));
+        self.fall_behind(key, Reader::lagging(Cursor::new(self.at.epoch, start)));
         self.keep(key, batch, sent, start);
     }
 
@@ -311,7 +322,7 @@ impl Shard {
         let pins = rest.is_some();
         self.conns[key as usize].rest = rest;
         self.move_to(key, position);
-        if pins && self.pins.bytes() > PINNED_BYTES {
+        if pins && self.pins.bytes() > self.shared.bounds.pinned_bytes {
             self.close(key, Closed::Pinned);
         }
     }

@@ -11,6 +11,8 @@ mod end;
 mod group;
 mod list;
 mod live;
+#[cfg(test)]
+mod model;
 mod replay;
 mod routes;
 mod timers;
@@ -36,24 +38,15 @@ use self::timers::Timers;
 use super::batch::Pins;
 use super::command::{Admission, Admit, Command, Fault, PageKey};
 use super::doorbell::Doorbell;
-use super::limits::{VANISHED_BEATS, VANISHED_LEAST};
+use super::limits::{COMMANDS, EVENTS, IDLE_WAIT, VANISHED_BEATS, VANISHED_LEAST};
 use super::reader::Reader;
 use super::ring::Ring;
 use super::shared::Shared;
-use crate::event::{Cursor, Position, Subscription};
+use crate::event::{Cursor, Epoch, Position, Subscription};
 use crate::sse::Framing;
 
 /// Token of the waker; connections use their keys.
 const WAKER: Token = Token(usize::MAX);
-
-/// Socket events taken from the kernel at once.
-const EVENTS: usize = 1024;
-
-/// Commands taken in one turn, so that a burst of new subscribers does not hold up those who are there.
-const COMMANDS: usize = 256;
-
-/// The longest wait of a shard that has nothing to do: the sign of life for `/healthz`.
-const IDLE_WAIT: Duration = Duration::from_secs(1);
 
 /// The side of a shard that other threads hold.
 pub struct Handle {
@@ -147,10 +140,12 @@ struct Shard {
     /// The ring number to pull next, and the place before it.
     next: u64,
     at: Cursor,
+    /// The log's resets up to that place.
+    resets: u64,
+    /// The epoch before the one of that place, once there is one.
+    left: Option<Epoch>,
     /// The first ring number of the current order, and the place before it.
     since: (u64, Position),
-    /// How often the log has begun anew.
-    anew: u64,
     /// Groups with a job, in turn.
     jobs: VecDeque<u32>,
     /// Groups with pending events and no job.
@@ -190,8 +185,9 @@ impl Shard {
             routes: Routes::default(),
             next: 0,
             at,
+            resets: 0,
+            left: None,
             since: (0, at.position),
-            anew: 0,
             jobs: VecDeque::new(),
             dirty: Vec::new(),
             pending: 0,
@@ -299,12 +295,15 @@ impl Shard {
 
     /// Takes over a subscriber's socket: its response begins with what is known now.
     fn admit(&mut self, admit: Admit) {
-        let Admit { admission, subscription, held, start, epoch } = admit;
-        // This shard may not have come to the new epoch yet; then it will be told of it like everyone here.
-        let start = if epoch == self.at.epoch { start } else { start.overtaken(epoch) };
+        let Admit { admission, subscription, held, start } = admit;
         let Admission { socket, remote, framing, head, rule } = admission;
         self.watch_peer(&socket);
         let group = self.group(subscription, framing, rule);
+        let mut reader = Reader::open(start);
+        if self.left == Some(reader.cursor().epoch) {
+            // The log began anew while this subscriber was on its way here.
+            reader.restart(self.at.epoch);
+        }
         self.generation = self.generation.wrapping_add(1);
         let now = self.seconds();
         let entry = self.conns.vacant_entry();
@@ -320,7 +319,7 @@ impl Shard {
             held,
             opened: now,
             progressed: now,
-            place: Place::Behind(Box::new(Reader::open(start))),
+            place: Place::Behind(Box::new(reader)),
             group,
             generation: self.generation,
             beat: self.timers.wheel.add(key),

@@ -23,6 +23,7 @@ const SLOW: Faults = Faults {
     unavailable: 0.0,
     lost_request: 0.0,
     lost_answer: 0.0,
+    unread: 0.0,
 };
 
 const BAD: Faults = Faults { refused: 0.1, unavailable: 0.1, lost_request: 0.15, lost_answer: 0.15, ..SLOW };
