@@ -199,8 +199,8 @@ pub(super) async fn fetch(
         |logged: &Arc<LoggedEvent>| (logged.cursor.position, Framed::new(&sse::event(logged, *format)));
     let coverage = match (page.coverage, filter) {
         // How many of the lost ones would have passed is not known.
-        (Coverage::Lost { resumed, through, .. }, Filter::Types(_)) => {
-            Coverage::Lost { resumed, through, missed: None }
+        (Coverage::Lost { resumed, through, turn, .. }, Filter::Types(_)) => {
+            Coverage::Lost { resumed, through, missed: None, turn }
         }
         (coverage, _) => coverage,
     };

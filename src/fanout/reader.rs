@@ -54,8 +54,12 @@ pub struct Reader {
     epoch: Epoch,
     /// Everything up to here was sent, or is on its way to the socket.
     pub position: Position,
-    /// Losses up to here have been told.
-    told: Position,
+    /// Losses that have been told lie up to here.
+    through: Position,
+    /// The turn of the newest loss that has been told, or was not asked about; 0 before any.
+    turn: u64,
+    /// What is gone up to here when it is first looked for was not asked for.
+    unasked: Option<Position>,
     /// The opening block is still to be sent.
     unopened: bool,
     /// What was asked for, where that is not `position`.
@@ -95,7 +99,7 @@ impl Reader {
     #[must_use]
     pub fn open(start: Start) -> Self {
         let at_head = matches!(start, Start::Now(_) | Start::Unknown(..));
-        let told = match start {
+        let unasked = match start {
             Start::Since { head, .. } => Some(head.position),
             _ => None,
         };
@@ -112,7 +116,9 @@ impl Reader {
         Self {
             epoch,
             position,
-            told: told.unwrap_or(position),
+            through: position,
+            turn: 0,
+            unasked,
             unopened: true,
             requested,
             reason,
@@ -130,7 +136,9 @@ impl Reader {
         Self {
             epoch,
             position,
-            told: position,
+            through: position,
+            turn: 0,
+            unasked: None,
             unopened: false,
             requested: None,
             reason,
@@ -160,7 +168,8 @@ impl Reader {
         self.at_head = false;
         let position =
             if was.epoch == cursor.epoch { was.position.max(cursor.position) } else { cursor.position };
-        (self.epoch, self.position, self.told) = (cursor.epoch, position, position);
+        (self.epoch, self.position, self.through) = (cursor.epoch, position, position);
+        (self.turn, self.unasked) = (0, None);
     }
 
     /// A heartbeat finds it waiting for its shard to come to its epoch. True when an earlier one did, too.
@@ -187,6 +196,13 @@ impl Reader {
         self.must_tell && self.reason != GapReason::Unknown
     }
 
+    /// Whether all losses that it was told lie behind it. Until then it reads from history alone: the ring may still have
+    /// what was counted as missed.
+    #[must_use]
+    pub fn is_past_losses(&self) -> bool {
+        self.position >= self.through
+    }
+
     /// Whether it has been opened, and so is behind rather than new.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -198,11 +214,17 @@ impl Reader {
     pub fn prefix(&mut self, coverage: Coverage, opening: Opening) -> Prefix {
         let Opening { retry, beats, framing } = opening;
         let (epoch, from) = (self.epoch, self.position);
+        let unasked = self.unasked.take();
         let (lost, missed) = match coverage {
-            Coverage::Lost { resumed, through, missed } if through > self.told => {
-                self.position = resumed.max(from);
-                self.told = through;
-                (true, missed)
+            // Of several topics, one may lose what lies before another's newest loss: only the turn tells what is new.
+            Coverage::Lost { resumed, through, missed, turn } if turn > self.turn => {
+                self.turn = turn;
+                let lost = unasked.is_none_or(|unasked| through > unasked);
+                if lost {
+                    self.position = resumed.max(from);
+                    self.through = through;
+                }
+                (lost, missed)
             }
             _ => (false, None),
         };
@@ -274,7 +296,8 @@ mod tests {
         assert_eq!(text(&mut reader, Coverage::Complete).0, "retry: 2000\nid: 00000000000e-7\n\n");
 
         let mut reader = Reader::open(Start::After(head(2)));
-        let lost = Coverage::Lost { resumed: Position::of(5), through: Position::of(5), missed: Some(3) };
+        let lost =
+            Coverage::Lost { resumed: Position::of(5), through: Position::of(5), missed: Some(3), turn: 3 };
         let (bytes, gap) = text(&mut reader, lost);
         assert_eq!(
             bytes,
@@ -283,6 +306,39 @@ mod tests {
         );
         assert_eq!((gap, reader.position), (Some(GapReason::Evicted), Position::of(5)));
         assert_eq!(text(&mut reader, lost), (String::new(), None), "a loss is told once");
+    }
+
+    #[test]
+    fn a_loss_is_told_that_lies_before_one_that_was_told() {
+        let mut reader = Reader::open(Start::After(head(2)));
+        let lost =
+            |turn| Coverage::Lost { resumed: Position::of(5), through: Position::of(9), missed: None, turn };
+        assert_eq!(text(&mut reader, lost(3)).1, Some(GapReason::Evicted));
+        assert!(!reader.is_past_losses());
+        assert_eq!(text(&mut reader, lost(3)).1, None);
+        assert_eq!(text(&mut reader, lost(4)).1, Some(GapReason::Lagged), "another topic's");
+        reader.position = Position::of(9);
+        assert!(reader.is_past_losses());
+    }
+
+    #[test]
+    fn what_was_gone_when_it_was_asked_for_what_is_kept_is_not_told_and_what_goes_later_is() {
+        let lost = |through, turn| Coverage::Lost {
+            resumed: Position::of(through),
+            through: Position::of(through),
+            missed: None,
+            turn,
+        };
+        let since = || Reader::open(Start::Since { position: Position::of(2), head: head(9) });
+        let mut reader = since();
+        assert_eq!(text(&mut reader, lost(7, 3)), ("retry: 2000\nid: 00000000000e-2\n\n".to_owned(), None));
+        assert_eq!(text(&mut reader, lost(7, 3)).1, None);
+        assert_eq!(
+            text(&mut reader, lost(8, 4)).1,
+            Some(GapReason::Evicted),
+            "it was there, and is gone unread"
+        );
+        assert_eq!(text(&mut since(), lost(10, 5)).1, Some(GapReason::Evicted), "it came later, and is gone");
     }
 
     #[test]
@@ -307,7 +363,8 @@ mod tests {
     fn a_lagging_reader_is_told_only_when_something_is_missing() {
         let mut reader = Reader::lagging(head(3));
         assert_eq!(text(&mut reader, Coverage::Complete), (String::new(), None));
-        let lost = Coverage::Lost { resumed: Position::of(8), through: Position::of(8), missed: None };
+        let lost =
+            Coverage::Lost { resumed: Position::of(8), through: Position::of(8), missed: None, turn: 1 };
         let (bytes, gap) = text(&mut reader, lost);
         assert!(
             bytes.contains("\"requested\":\"00000000000e-3\"") && bytes.contains("\"missed\":null"),

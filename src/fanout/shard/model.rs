@@ -393,6 +393,7 @@ impl World {
 /// What a gap says.
 struct Told {
     requested: Position,
+    missed: Option<u64>,
     reason: String,
     /// How many events came before it.
     after: usize,
@@ -422,7 +423,7 @@ fn check(client: &Client, history: &[Arc<LoggedEvent>], kept: &HashSet<Position>
                 return Err(format!("a gap goes back to {id:?}"));
             }
             let reason = data["reason"].as_str().unwrap().to_owned();
-            gaps.push(Told { requested, reason, after: seen.len() });
+            gaps.push(Told { requested, missed: data["missed"].as_u64(), reason, after: seen.len() });
         } else if field(block, "data").is_some() {
             let event = history.iter().find(|e| e.cursor.position == id).ok_or("an event of nowhere")?;
             let want = sse::event(event, client.wish.format);
@@ -474,6 +475,16 @@ fn holes(
             gaps.iter().any(|gap| gap.reason != "unknown" && gap.after <= before && gap.requested < place);
         if !told || kept.contains(&place) {
             return Err(format!("{place:?} is missing, told: {told}, kept: {}", kept.contains(&place)));
+        }
+    }
+    for (index, gap) in gaps.iter().enumerate() {
+        let Some(missed) = gap.missed else { continue };
+        let since = client.began == Began::Since && gap.requested < client.head;
+        let all = missing.iter().filter(|&&place| place > gap.requested).count() as u64;
+        let next = gaps.get(index + 1).map_or(end, |next| next.requested);
+        let least = missing.iter().filter(|&&place| place > gap.requested && place <= next).count() as u64;
+        if client.stream.is_some() && !since && !(least..=all).contains(&missed) {
+            return Err(format!("missed: {missed}, and not {least}..={all}"));
         }
     }
     Ok(())

@@ -117,10 +117,11 @@ impl Shard {
                 return self.parked.push(self.conn_ref(key));
             }
             let open = reader.is_open() && !reader.needs_coverage();
+            let near = open && reader.is_past_losses();
             if open && position == self.at.position {
                 return self.join(key);
             }
-            let Some(first) = self.search_from(position).filter(|_| open) else {
+            let Some(first) = self.search_from(position).filter(|_| near) else {
                 return self.fetch(key);
             };
             match self.write_found(key, first) {

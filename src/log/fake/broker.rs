@@ -260,7 +260,12 @@ impl Broker {
             page.events.push(Arc::clone(event));
         }
         if stored.lost > after {
-            page.coverage = Coverage::Lost { resumed: stored.lost, through: stored.lost, missed: None };
+            page.coverage = Coverage::Lost {
+                resumed: stored.lost,
+                through: stored.lost,
+                missed: None,
+                turn: stored.lost.sequence,
+            };
         }
         page
     }
