@@ -21,7 +21,7 @@ fn those_in_the_middle_of_a_page_end_with_a_whole_farewell() {
     server.fanout.drain(Duration::from_millis(20));
     std::thread::scope(|scope| {
         for subscriber in &mut all {
-            scope.spawn(|| assert_eq!(subscriber.to_end(), (true, End::Clean)));
+            scope.spawn(|| assert_eq!(subscriber.read_out(), (true, End::Clean)));
         }
     });
     until("all sockets are closed", || server.fanout.is_drained());

@@ -1,8 +1,12 @@
-//! The fan-out as a whole, threads and sockets included, on the log that goes wrong; and one shard, turned by hand,
-//! against a model.
+//! The fan-out as a whole, threads and sockets included: on the log in memory, and on one that goes wrong. One shard alone
+//! is held against a model in `shard::model`.
 
+mod begin;
 mod drain;
+mod limits;
 mod log;
 mod pinned;
+mod purge;
 mod resets;
+mod subscriptions;
 mod support;

@@ -25,7 +25,7 @@ fn who_would_pin_more_than_the_budget_is_closed_and_resumes_without_loss() {
     assert_eq!(server.metric("connections_closed_total", None), 1.0);
     lively.expect([long(0)]);
     let mut closed = slow.pop().unwrap();
-    let (_, end) = closed.to_end();
+    let (_, end) = closed.read_out();
     assert_ne!(end, End::Clean, "an end in the middle of a frame is not told as whole");
     let mut resumed = server.subscribe("t.2", Some(&closed.last));
     assert_eq!(resumed.opening().as_deref(), Some(closed.last.as_str()));

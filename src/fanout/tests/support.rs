@@ -31,7 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub const ONE: Epoch = Epoch::new(1);
 pub const TWO: Epoch = Epoch::new(2);
 
-/// The time that all events have, unless the clock is moved on.
+/// Bytes of a segment to a subscriber whose socket takes little.
+const SEGMENT: u32 = 536;
+
+/// The log's time, unless it is moved on.
 const NOW: Millis = Millis(1000);
 
 /// A fan-out, its log, and the runtime that the log's writer lives on.
@@ -152,12 +155,21 @@ impl Server {
 
     /// An event with a type.
     pub fn publish_typed(&self, topic: &str, kind: &str, data: &str) -> Cursor {
-        self.append(vec![event(topic, Some(kind), data)])
+        self.append(vec![self.event(topic, Some(kind), data)])
     }
 
     /// All events in one delivery; the cursor of the last.
     pub fn publish_all<'a>(&self, topic: &str, data: impl IntoIterator<Item = &'a str>) -> Cursor {
-        self.append(data.into_iter().map(|data| event(topic, None, data)).collect())
+        self.append(data.into_iter().map(|data| self.event(topic, None, data)).collect())
+    }
+
+    fn event(&self, topic: &str, kind: Option<&str>, data: &str) -> Event {
+        Event {
+            topic: Topic::parse(topic).unwrap(),
+            kind: kind.map(|kind| EventType::parse(kind).unwrap()),
+            time: self.clock.now(),
+            data: data.as_bytes().to_vec().into(),
+        }
     }
 
     fn append(&self, events: Vec<Event>) -> Cursor {
@@ -228,6 +240,11 @@ impl Server {
         until
     }
 
+    /// Milliseconds since the start, at this shard's last turn.
+    pub fn turned(&self, shard: usize) -> u64 {
+        self.fanout.shards[shard].progress().turned.load(Ordering::Relaxed)
+    }
+
     /// Entries that this shard has taken from the ring.
     pub fn pulled(&self, shard: usize) -> u64 {
         self.fanout.shards[shard].progress().pulled.load(Ordering::Relaxed)
@@ -242,15 +259,6 @@ impl Server {
         };
         let value = |m: &prometheus::proto::Metric| m.get_counter().get_value() + m.get_gauge().get_value();
         family.get_metric().iter().filter(wanted).map(value).sum()
-    }
-}
-
-fn event(topic: &str, kind: Option<&str>, data: &str) -> Event {
-    Event {
-        topic: Topic::parse(topic).unwrap(),
-        kind: kind.map(|kind| EventType::parse(kind).unwrap()),
-        time: NOW,
-        data: data.as_bytes().to_vec().into(),
     }
 }
 
@@ -279,6 +287,8 @@ fn connect(buffers: Option<usize>) -> (Socket, TcpStream) {
     let ours = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     if let Some(bytes) = buffers {
         ours.set_recv_buffer_size(bytes).unwrap();
+        // Loopback's segments are larger than such a window: each would wait for a timer of TCP's.
+        ours.set_tcp_mss(SEGMENT).unwrap();
     }
     ours.connect(&listener.local_addr().unwrap().into()).unwrap();
     let theirs = Socket::from(listener.accept().unwrap().0);
@@ -412,8 +422,14 @@ impl Subscriber {
         }
     }
 
+    /// The opening block, whatever it says, and then these events.
+    pub fn expect_after_opening<T: AsRef<str>>(&mut self, data: impl IntoIterator<Item = T>) {
+        self.opening();
+        self.expect(data);
+    }
+
     /// Reads to the end. Whether a `retry:` came last, and how it ended.
-    pub fn to_end(&mut self) -> (bool, End) {
+    pub fn read_out(&mut self) -> (bool, End) {
         let mut retry = false;
         loop {
             match self.next() {
