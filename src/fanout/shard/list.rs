@@ -24,9 +24,12 @@ impl Shard {
                 break;
             }
             let Some(conn) = self.conns.get(key as usize) else { continue };
+            if matches!(conn.place, Place::Shut) {
+                // Its stream is over, and its group may be gone.
+                continue;
+            }
             let subscription = &self.groups[conn.group as usize].1.subscription;
-            let wanted = topic.as_ref().is_none_or(|topic| subscription.selector.matches(topic));
-            if !wanted || matches!(conn.place, Place::Shut) {
+            if topic.as_ref().is_some_and(|topic| !subscription.selector.matches(topic)) {
                 continue;
             }
             let age = self.seconds().saturating_sub(conn.opened);

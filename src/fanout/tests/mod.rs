@@ -4,6 +4,7 @@
 mod begin;
 mod drain;
 mod limits;
+mod list;
 mod log;
 mod pinned;
 mod purge;
