@@ -9,6 +9,7 @@ use socket2::Socket;
 use super::group::Key;
 use crate::fanout::addresses::Held;
 use crate::fanout::batch::Rest;
+use crate::fanout::limits::BATCH_BYTES;
 use crate::fanout::metrics::Closed;
 use crate::fanout::reader::Reader;
 
@@ -79,8 +80,11 @@ pub struct Conn {
     pub held: Option<Arc<Held>>,
     /// When it was opened, in seconds since the fan-out's start.
     pub opened: u32,
-    /// When it last had all of a batch or stood at the live end, in the same seconds. Kept while it is behind.
+    /// When it last had all of a batch, or as many bytes in parts, or stood at the live end, in the same seconds. Kept while
+    /// it is behind.
     pub progressed: u32,
+    /// Bytes that its socket has taken since then.
+    pub taken: u32,
     pub place: Place,
     /// Key of its group.
     pub group: u32,
@@ -96,6 +100,21 @@ pub struct Conn {
     pub ending: Option<Ending>,
     /// In the queue of connections that can go on.
     pub queued: Queued,
+}
+
+impl Conn {
+    /// It stands at the live end, or has all there was for it.
+    pub fn progress(&mut self, now: u32) {
+        (self.progressed, self.taken) = (now, 0);
+    }
+
+    /// Its socket has taken a part of what there was for it: a small one never takes a whole batch at once.
+    pub fn take(&mut self, bytes: usize, now: u32) {
+        self.taken = self.taken.saturating_add(bytes as u32);
+        if self.taken as usize >= BATCH_BYTES {
+            self.progress(now);
+        }
+    }
 }
 
 /// What a connection is to do after its half-written rest, and why.

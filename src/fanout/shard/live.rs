@@ -166,7 +166,8 @@ impl Shard {
     /// A member or joiner leaves the live end.
     pub(super) fn fall_behind(&mut self, key: Key, reader: Reader) {
         self.leave_members(key);
-        self.conns[key as usize].progressed = self.seconds();
+        let now = self.seconds();
+        self.conns[key as usize].progress(now);
         self.set_place(key, Place::Behind(Box::new(reader)));
     }
 
@@ -295,12 +296,15 @@ impl Shard {
                 let last = batch.last().unwrap_or(at);
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
                 self.shared.metrics.deliveries.inc_by(batch.events_between(at, last));
-                self.conns[key as usize].progressed = self.seconds();
+                let now = self.seconds();
+                self.conns[key as usize].progress(now);
                 self.move_to(key, last);
                 Sent::All
             }
             Ok(sent) => {
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
+                let now = self.seconds();
+                self.conns[key as usize].take(sent, now);
                 self.keep(key, batch, offset + sent, at);
                 if self.conns.contains(key as usize) { Sent::Part } else { Sent::Gone }
             }

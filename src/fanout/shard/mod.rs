@@ -319,6 +319,7 @@ impl Shard {
             held,
             opened: now,
             progressed: now,
+            taken: 0,
             place: Place::Behind(Box::new(reader)),
             group,
             generation: self.generation,

@@ -265,6 +265,7 @@ impl Shard {
 
     /// Writes the rest of a half-written frame. True when none is left and the connection may go on.
     fn flush(&mut self, key: Key) -> bool {
+        let now = self.seconds();
         let conn = &mut self.conns[key as usize];
         while let Some(rest) = &mut conn.rest {
             match send(&conn.socket, rest.bytes()) {
@@ -274,6 +275,7 @@ impl Shard {
                     if rest.advance(sent) {
                         conn.rest = None;
                     }
+                    conn.take(sent, now);
                 }
                 Err(_) => {
                     self.close(key, crate::fanout::Closed::Error);
@@ -318,7 +320,7 @@ impl Shard {
         let now = self.seconds();
         for conn in std::mem::take(&mut self.unread) {
             if let Some(found) = self.find(conn) {
-                found.progressed = now;
+                found.progress(now);
                 self.queue(conn.key, Ready::Writable);
             }
         }

@@ -9,5 +9,6 @@ mod log;
 mod pinned;
 mod purge;
 mod resets;
+mod slow;
 mod subscriptions;
 mod support;
