@@ -84,7 +84,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let settings = Settings {
-            heartbeat: Duration::from_secs(3600),
+            heartbeat: Duration::from_hours(1),
             retry: (Duration::from_secs(2), Duration::from_secs(2)),
             max_connection_age: None,
             max_connections: usize::MAX,
@@ -310,7 +310,11 @@ fn short(bytes: &[u8]) -> String {
     let mut out = String::new();
     for part in text.split_inclusive(|c| c != 'x') {
         let run = part.bytes().take_while(|&b| b == b'x').count();
-        out += &if run > 3 { format!("x*{run}{}", &part[run..]) } else { part.to_owned() };
+        if run > 3 {
+            out.push_str("x*");
+            out.push_str(&run.to_string());
+        }
+        out.push_str(&part[if run > 3 { run } else { 0 }..]);
     }
     out
 }

@@ -60,12 +60,12 @@ impl Setup {
     pub fn start(self) -> Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build();
         let runtime = runtime.unwrap();
-        let limits = TopicLimits { events: usize::MAX, bytes: usize::MAX, age: Duration::from_secs(3600) };
+        let limits = TopicLimits { events: usize::MAX, bytes: usize::MAX, age: Duration::from_hours(1) };
         let history = HistorySettings {
             default: limits,
             rules: Vec::new(),
             total: self.total,
-            dedupe_window: Duration::from_secs(60),
+            dedupe_window: Duration::from_mins(1),
             dedupe_keys: 10,
         };
         let broker = Broker::new(history, ManualClock::at(Millis(1000)).clock(), ONE, 0x5eed);
@@ -114,7 +114,7 @@ impl Server {
 
     /// What is published is in nobody's sight, until the broker loses it.
     pub fn hide(&self) {
-        self.faults(Faults { lag: Duration::from_secs(3600), ..Faults::default() });
+        self.faults(Faults { lag: Duration::from_hours(1), ..Faults::default() });
     }
 
     pub fn subscribe(&self, topic: &str, requested: Option<&str>) -> Subscriber {
@@ -156,14 +156,15 @@ impl Server {
     }
 
     /// The sum of a metric over its labels, or of one label's value.
-    pub fn metric(&self, name: &str, label: Option<&str>) -> f64 {
+    #[expect(clippy::cast_sign_loss, reason = "counters, and gauges that count")]
+    pub fn metric(&self, name: &str, label: Option<&str>) -> usize {
         let families = self.registry.gather();
         let family = families.iter().find(|f| f.name() == format!("sidestream_{name}")).unwrap();
         let wanted = |m: &&prometheus::proto::Metric| {
             label.is_none_or(|label| m.get_label().iter().any(|l| l.value() == label))
         };
         let value = |m: &prometheus::proto::Metric| m.get_counter().get_value() + m.get_gauge().get_value();
-        family.get_metric().iter().filter(wanted).map(value).sum()
+        family.get_metric().iter().filter(wanted).map(value).sum::<f64>() as usize
     }
 }
 
@@ -327,7 +328,7 @@ impl Subscriber {
     }
 
     /// Reads to the end. Whether a `retry:` came last, and how it ended.
-    pub fn to_end(&mut self) -> (bool, End) {
+    pub fn read_out(&mut self) -> (bool, End) {
         let mut retry = false;
         loop {
             match self.next() {
