@@ -131,6 +131,15 @@ struct Shard {
     serial: u64,
     group_keys: HashMap<(crate::event::Selector, Framing), u32>,
     by_topic: HashMap<Topic, Vec<u32>>,
+    live: Live,
+    behind: Behind,
+    pins: Pins,
+    timers: Timers,
+    now: Instant,
+}
+
+/// The shard's own place, and what is on its way from there to the groups.
+struct Live {
     /// The ring number to pull next, and the place before it.
     next: u64,
     at: Cursor,
@@ -146,7 +155,26 @@ struct Shard {
     dirty: Vec<u32>,
     /// Bytes of events pulled but not yet in a job.
     pending: usize,
-    pins: Pins,
+}
+
+impl Live {
+    fn new(at: Cursor) -> Self {
+        Self {
+            next: 0,
+            at,
+            resets: 0,
+            left: None,
+            since: (0, at.position),
+            jobs: VecDeque::new(),
+            dirty: Vec::new(),
+            pending: 0,
+        }
+    }
+}
+
+/// Whoever is not at the shard's place: who can go on, and who waits for what.
+#[derive(Default)]
+struct Behind {
     /// Connections that can go on with what they are behind of.
     ready: VecDeque<(ConnRef, Ready)>,
     /// Pages asked for, and who waits for them.
@@ -155,8 +183,6 @@ struct Shard {
     parked: Vec<ConnRef>,
     /// Connections whose page could not be read.
     unread: Vec<ConnRef>,
-    timers: Timers,
-    now: Instant,
 }
 
 impl Shard {
@@ -177,19 +203,9 @@ impl Shard {
             serial: 0,
             group_keys: HashMap::new(),
             by_topic: HashMap::new(),
-            next: 0,
-            at,
-            resets: 0,
-            left: None,
-            since: (0, at.position),
-            jobs: VecDeque::new(),
-            dirty: Vec::new(),
-            pending: 0,
+            live: Live::new(at),
+            behind: Behind::default(),
             pins: Pins::default(),
-            ready: VecDeque::new(),
-            pages: HashMap::new(),
-            parked: Vec::new(),
-            unread: Vec::new(),
             timers: Timers::new(now),
             now,
         }
@@ -214,7 +230,10 @@ impl Shard {
     }
 
     fn has_work(&self) -> bool {
-        !self.jobs.is_empty() || !self.ready.is_empty() || !self.dirty.is_empty() || self.can_pull()
+        !self.live.jobs.is_empty()
+            || !self.behind.ready.is_empty()
+            || !self.live.dirty.is_empty()
+            || self.can_pull()
     }
 
     fn wait(&mut self, events: &mut Events) {
@@ -289,9 +308,9 @@ impl Shard {
         let Admission { socket, peer, selector, framing, head, rule } = admission;
         let group = self.group(selector, framing, rule);
         let mut reader = Reader::open(start);
-        if self.left == Some(reader.cursor().epoch) {
+        if self.live.left == Some(reader.cursor().epoch) {
             // The log began anew while this subscriber was on its way here.
-            reader.restart(self.at.epoch);
+            reader.restart(self.live.at.epoch);
         }
         self.generation = self.generation.wrapping_add(1);
         let entry = self.conns.vacant_entry();

@@ -245,8 +245,10 @@ impl World {
         let open = self.clients.iter().filter(|c| c.stream.is_some()).count();
         assert_eq!(shard.conns.len(), open);
         assert!(shard.conns.iter().all(|(_, c)| matches!(c.place, Place::Member(_)) && c.rest.is_none()));
-        assert_eq!((shard.pins.bytes(), shard.pending), (0, 0));
-        assert!(shard.pages.is_empty() && shard.parked.is_empty() && shard.unread.is_empty());
+        assert_eq!((shard.pins.bytes(), shard.live.pending), (0, 0));
+        assert!(
+            shard.behind.pages.is_empty() && shard.behind.parked.is_empty() && shard.behind.unread.is_empty()
+        );
         assert_eq!(shard.shared.metrics.lagging.get(), 0);
         let topics: std::collections::HashSet<_> =
             self.clients.iter().filter(|c| c.stream.is_some()).map(|c| (c.topic, c.framing)).collect();
@@ -370,7 +372,7 @@ fn a_queued_page_of_before_a_reset_is_not_taken_for_one_of_after_it() {
         shard.poll(&mut world.events, Duration::ZERO);
         shard.on_events(&world.events);
         assert!(world.answer(Answer::Read));
-        assert_eq!(world.shard.ready.len(), 2);
+        assert_eq!(world.shard.behind.ready.len(), 2);
         let place = if new == EPOCH { 20 } else { 0 };
         world.writer.reset(Cursor::new(new, Position::of(place)), Instant::now());
         world.shard.pull();

@@ -115,19 +115,19 @@ impl Shard {
             Place::Behind(_) => return self.wait_no_longer(key),
             Place::Fetching(_) | Place::Shut => return,
         };
-        let news = group.is_idle() && conn.told.max(group.told) < self.at.position.sequence;
+        let news = group.is_idle() && conn.told.max(group.told) < self.live.at.position.sequence;
         let framed = if news { &beat.id } else { &beat.comment };
         let bytes = framed.bytes(group.framing);
         match send(&conn.socket, &bytes) {
             Ok(sent) if sent == bytes.len() => {
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
                 if news {
-                    self.conns[key as usize].told = self.at.position.sequence;
+                    self.conns[key as usize].told = self.live.at.position.sequence;
                 }
             }
             Ok(sent) => {
                 let position = self.live_position(key);
-                self.fall_behind(key, Reader::lagging(Cursor::new(self.at.epoch, position)));
+                self.fall_behind(key, Reader::lagging(Cursor::new(self.live.at.epoch, position)));
                 if sent > 0 {
                     // What has begun must be finished; a beat that has not begun is left out.
                     let rest = self.write_own(key, &bytes[sent..]);
@@ -141,7 +141,7 @@ impl Shard {
     /// Where a member or joiner stands: everything up to there, and nothing after it, has been written to it.
     fn live_position(&self, key: Key) -> Position {
         let conn = &self.conns[key as usize];
-        let (group, at) = (&self.groups[conn.group as usize].1, self.at.position);
+        let (group, at) = (&self.groups[conn.group as usize].1, self.live.at.position);
         match conn.place {
             Place::Member(index) => group.position(index as usize, at),
             Place::Joiner => group.joiner_position(key).unwrap_or(at),
@@ -180,6 +180,6 @@ struct Beat {
 
 impl Beat {
     fn new(shard: &Shard) -> Self {
-        Self { id: Framed::new(&sse::id_only(shard.at)), comment: Framed::new(sse::comment()) }
+        Self { id: Framed::new(&sse::id_only(shard.live.at)), comment: Framed::new(sse::comment()) }
     }
 }
