@@ -61,6 +61,9 @@ pub struct Fanout {
     draining: AtomicBool,
     /// Streams that the process has descriptors for.
     descriptors: usize,
+    /// For tests that wait until something has come so far.
+    #[cfg(test)]
+    ring: Arc<Ring>,
 }
 
 /// Why a stream is not opened now. All of them are temporary.
@@ -150,6 +153,8 @@ impl Fanout {
             feeder,
             draining: AtomicBool::new(false),
             descriptors,
+            #[cfg(test)]
+            ring,
         }))
     }
 

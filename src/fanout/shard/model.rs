@@ -390,3 +390,37 @@ fn a_queued_page_of_before_a_reset_is_not_taken_for_one_of_after_it() {
         assert!(matches!(world.shard.conns.iter().next().unwrap().1.place, Place::Member(_)));
     }
 }
+
+/// The same, where the ring has overtaken the reset: the reader stays where it was, and the two pages differ in nothing
+/// but the resets.
+#[test]
+fn a_queued_page_of_before_an_unseen_reset_is_not_taken_for_one_of_after_it() {
+    let mut world = World::new();
+    world.publish(&[(0, 10); 20]);
+    world.turn();
+    world.join(0, Framing::Close, Some(0));
+    world.shard.poll(&mut world.events, Duration::ZERO);
+    world.shard.on_events(&world.events);
+    assert!(world.answer(Answer::Read));
+    world.writer.reset(cursor(20), Instant::now());
+    world.publish(&[(1, 10); 30]);
+    world.shard.pull();
+    world.shard.go_on();
+    world.clients[0].read(usize::MAX);
+    assert_eq!(world.clients[0].raw, b"\r\n\r\n");
+    world.come_to_rest();
+    let told = String::from_utf8_lossy(&world.clients[0].raw);
+    assert!(told.find("\"reason\":\"log\"") < told.find("xxx"), "{told}");
+    assert_eq!(told.matches("xxx\n").count(), 20);
+}
+
+#[test]
+fn a_reset_at_the_very_place_is_told_too() {
+    let mut world = World::new();
+    world.publish(&[(0, 10)]);
+    world.join(0, Framing::Close, None);
+    world.come_to_rest();
+    world.writer.reset(cursor(1), Instant::now());
+    world.come_to_rest();
+    assert!(String::from_utf8_lossy(&world.clients[0].raw).contains("\"reason\":\"log\""));
+}

@@ -150,6 +150,11 @@ impl Server {
         until
     }
 
+    /// Entries that the ring has had.
+    pub fn fed(&self) -> u64 {
+        self.fanout.ring.head()
+    }
+
     /// Entries that this shard has taken from the ring.
     pub fn pulled(&self, shard: usize) -> u64 {
         self.fanout.shards[shard].progress().pulled.load(Ordering::Relaxed)
