@@ -131,7 +131,7 @@ const _: () = assert!(SEARCH_ENTRIES as usize <= RING_ENTRIES / 2);
 const _: () = assert!(PENDING_BYTES <= RING_BYTES);
 // Each group's job takes pending events batch by batch.
 const _: () = assert!(BATCH_BYTES <= PENDING_BYTES);
-// A page with its framing is one batch: its smallest events gain a third.
+// A page of ordinary data, framed, is one batch. One of blank lines is several, and is written in turns.
 const _: () = assert!(PAGE.bytes + PAGE.bytes / 3 <= BATCH_BYTES);
 // A copied rest is small beside the batch that it lets go of.
 const _: () = assert!(COPY_BYTES * 16 <= BATCH_BYTES);

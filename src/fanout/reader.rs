@@ -70,8 +70,14 @@ pub struct Reader {
     must_tell: bool,
     /// Began at the head, where nothing can be missing yet.
     at_head: bool,
-    /// A heartbeat found it waiting for its shard.
-    waited: bool,
+    waited: Waited,
+}
+
+/// Whether a heartbeat has found a reader waiting for its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    NotYet,
+    OneBeat,
 }
 
 /// How a stream is opened.
@@ -124,7 +130,7 @@ impl Reader {
             reason,
             must_tell,
             at_head,
-            waited: false,
+            waited: Waited::NotYet,
         }
     }
 
@@ -144,7 +150,7 @@ impl Reader {
             reason,
             must_tell: false,
             at_head: false,
-            waited: false,
+            waited: Waited::NotYet,
         }
     }
 
@@ -174,7 +180,7 @@ impl Reader {
 
     /// A heartbeat finds it waiting for its shard to come to its epoch. True when an earlier one did, too.
     pub fn waits_again(&mut self) -> bool {
-        std::mem::replace(&mut self.waited, true)
+        std::mem::replace(&mut self.waited, Waited::OneBeat) == Waited::OneBeat
     }
 
     /// Its place, with the epoch it is in.

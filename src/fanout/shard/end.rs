@@ -28,7 +28,7 @@ impl Shard {
             return;
         }
         if matches!(conn.place, Place::Member(_) | Place::Joiner) {
-            self.fall_behind(key, Reader::lagging(self.at));
+            self.fall_behind(key, Reader::lagging(self.live.at));
         }
         let framing = self.groups[self.conns[key as usize].group as usize].1.framing;
         let farewell = farewell(self.retry(), framing);

@@ -45,13 +45,13 @@ pub(super) enum Sent {
 impl Shard {
     /// Whether the ring has something that this shard may take now.
     pub(super) fn can_pull(&self) -> bool {
-        self.pending < PENDING_BYTES && self.ring.head() > self.next
+        self.live.pending < PENDING_BYTES && self.ring.head() > self.live.next
     }
 
     /// Takes from the ring what has come, in order, and puts it to the groups that listen.
     pub(super) fn pull(&mut self) {
         while self.can_pull() {
-            match self.ring.get(self.next) {
+            match self.ring.get(self.live.next) {
                 Some(entry) => {
                     if matches!(entry.what, What::Reset) {
                         if !self.all_idle() {
@@ -61,20 +61,20 @@ impl Shard {
                     } else {
                         self.put(&entry);
                     }
-                    self.next = entry.number + 1;
-                    self.at = entry.cursor;
+                    self.live.next = entry.number + 1;
+                    self.live.at = entry.cursor;
                 }
                 // Overtaken: what is missing here is in history, unless it was evicted, and then it is told.
                 None if self.all_idle() => self.skip_ahead(),
                 None => break,
             }
         }
-        self.progress.pulled.store(self.next, Ordering::Relaxed);
+        self.progress.pulled.store(self.live.next, Ordering::Relaxed);
         self.unpark();
     }
 
     fn all_idle(&self) -> bool {
-        self.jobs.is_empty() && self.dirty.is_empty()
+        self.live.jobs.is_empty() && self.live.dirty.is_empty()
     }
 
     fn put(&mut self, entry: &Arc<Entry>) {
@@ -90,10 +90,10 @@ impl Shard {
             }
             let Some(framed) = entry.framed(group.subscription.format) else { return };
             if group.is_idle() {
-                self.dirty.push(key);
+                self.live.dirty.push(key);
             }
             let at = entry.cursor.position;
-            self.pending += group.put(self.at.position, at, framed.clone(), entry.published);
+            self.live.pending += group.put(self.live.at.position, at, framed.clone(), entry.published);
         }
     }
 
@@ -102,22 +102,22 @@ impl Shard {
         tracing::warn!(shard = self.index, "overtaken by the ring; subscribers go on from history");
         let oldest = self.ring.oldest();
         // The entry may be overtaken in its turn; then the next round of the loop skips further.
-        let Some(entry) = self.ring.get(oldest.max(self.next)) else { return };
-        if entry.resets == self.resets {
+        let Some(entry) = self.ring.get(oldest.max(self.live.next)) else { return };
+        if entry.resets == self.live.resets {
             self.demote_all();
             // Where the span that can still be searched begins: behind this entry, which itself is left to history.
-            self.since = (entry.number + 1, entry.cursor.position);
+            self.live.since = (entry.number + 1, entry.cursor.position);
         } else {
             self.begin_anew(&entry, Seen::Later);
         }
-        self.next = entry.number + 1;
-        self.at = entry.cursor;
+        self.live.next = entry.number + 1;
+        self.live.at = entry.cursor;
     }
 
     /// The log lost its place or began anew, at `entry` or on the way to it: everyone is told, and goes on from there.
     fn begin_anew(&mut self, entry: &Entry, seen: Seen) {
         self.demote_all();
-        let old = self.at;
+        let old = self.live.at;
         // What lay between the last reset and an entry that was seen later may still be in history.
         let place = if seen == Seen::Reset { entry.cursor.position } else { Position::START };
         let new = Cursor::new(entry.cursor.epoch, place);
@@ -127,10 +127,10 @@ impl Shard {
             let ahead = old.epoch != new.epoch || at.position > old.position;
             seen == Seen::Reset && at.epoch == new.epoch && ahead && at.position >= new.position
         };
-        self.since = (entry.number + 1, entry.cursor.position);
-        self.resets = entry.resets;
+        self.live.since = (entry.number + 1, entry.cursor.position);
+        self.live.resets = entry.resets;
         if old.epoch != new.epoch {
-            self.left = Some(old.epoch);
+            self.live.left = Some(old.epoch);
         }
         for (_, group) in &mut self.groups {
             group.1.told = 0;
@@ -149,7 +149,7 @@ impl Shard {
                 self.queue(key, Ready::Writable);
             }
         }
-        self.pages.clear();
+        self.behind.pages.clear();
     }
 
     /// Every member and joiner leaves the live end. Only while all groups are idle, when all stand at one place.
@@ -157,7 +157,7 @@ impl Shard {
         let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
         for key in keys {
             if matches!(self.conns[key as usize].place, Place::Member(_) | Place::Joiner) {
-                self.fall_behind(key, Reader::lagging(self.at));
+                self.fall_behind(key, Reader::lagging(self.live.at));
                 self.queue(key, Ready::Writable);
             }
         }
@@ -188,15 +188,15 @@ impl Shard {
 
     /// Makes a job of what is pending in each group that has none.
     pub(super) fn start_jobs(&mut self) {
-        for key in std::mem::take(&mut self.dirty) {
+        for key in std::mem::take(&mut self.live.dirty) {
             self.start_job(key);
         }
     }
 
     fn start_job(&mut self, key: u32) {
         let Some((bytes, inside)) = self.groups[key as usize].1.start_job(&self.pins) else { return };
-        self.pending -= bytes;
-        self.jobs.push_back(key);
+        self.live.pending -= bytes;
+        self.live.jobs.push_back(key);
         for (member, at) in inside {
             self.write_inside(key, member, at);
         }
@@ -206,7 +206,7 @@ impl Shard {
     fn write_inside(&mut self, group: u32, key: Key, at: Position) {
         let Some(job) = self.groups[group as usize].1.job() else { return };
         let batch = Rc::clone(&job.batch);
-        let at_cursor = Cursor::new(self.at.epoch, at);
+        let at_cursor = Cursor::new(self.live.at.epoch, at);
         self.set_place(key, Place::Behind(Box::new(Reader::lagging(at_cursor))));
         if self.write(key, &batch, batch.offset_after(at), at) == Sent::All {
             let index = self.groups[group as usize].1.admit(key) as u32;
@@ -217,18 +217,18 @@ impl Shard {
     /// Writes a slice of each job in turn, a bounded number of writes in all.
     pub(super) fn write_slices(&mut self) {
         let (mut left, slice) = (WRITES, self.shared.bounds.slice);
-        for _ in 0..self.jobs.len() {
+        for _ in 0..self.live.jobs.len() {
             if left == 0 {
                 return;
             }
-            let Some(key) = self.jobs.pop_front() else { return };
+            let Some(key) = self.live.jobs.pop_front() else { return };
             match self.write_slice(key, slice.min(left)) {
                 Slice::Done => {
                     self.finish_job(key);
                     left -= 1;
                 }
                 Slice::Partly(writes) => {
-                    self.jobs.push_back(key);
+                    self.live.jobs.push_back(key);
                     left -= writes;
                 }
             }
@@ -266,7 +266,7 @@ impl Shard {
     fn write_failed(&mut self, key: Key, batch: &Rc<Batch>, start: Position, sent: Option<usize>) {
         let Some(sent) = sent else { return self.close(key, Closed::Error) };
         self.shared.metrics.delivered_bytes.inc_by(sent as u64);
-        self.fall_behind(key, Reader::lagging(Cursor::new(self.at.epoch, start)));
+        self.fall_behind(key, Reader::lagging(Cursor::new(self.live.at.epoch, start)));
         self.keep(key, batch, sent, start);
     }
 
@@ -282,7 +282,7 @@ impl Shard {
             conns[member as usize].place = Place::Member(index);
         }
         if !group.is_idle() {
-            self.dirty.push(key);
+            self.live.dirty.push(key);
         } else if group.connections == 0 {
             self.remove_group(key);
         }
@@ -338,7 +338,7 @@ impl Shard {
         let twice = matches!(ready, Ready::Writable) && *queued == Queued::Yes;
         if !twice {
             *queued = Queued::Yes;
-            self.ready.push_back((conn, ready));
+            self.behind.ready.push_back((conn, ready));
         }
     }
 }

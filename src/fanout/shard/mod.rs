@@ -137,6 +137,15 @@ struct Shard {
     serial: u64,
     group_keys: HashMap<(Arc<Subscription>, Framing), u32>,
     routes: Routes,
+    live: Live,
+    behind: Behind,
+    pins: Pins,
+    timers: Timers,
+    now: Instant,
+}
+
+/// The shard's own place, and what is on its way from there to the groups.
+struct Live {
     /// The ring number to pull next, and the place before it.
     next: u64,
     at: Cursor,
@@ -152,7 +161,26 @@ struct Shard {
     dirty: Vec<u32>,
     /// Bytes of events pulled but not yet in a job.
     pending: usize,
-    pins: Pins,
+}
+
+impl Live {
+    fn new(at: Cursor) -> Self {
+        Self {
+            next: 0,
+            at,
+            resets: 0,
+            left: None,
+            since: (0, at.position),
+            jobs: VecDeque::new(),
+            dirty: Vec::new(),
+            pending: 0,
+        }
+    }
+}
+
+/// Whoever is not at the shard's place: who can go on, and who waits for what.
+#[derive(Default)]
+struct Behind {
     /// Connections that can go on with what they are behind of.
     ready: VecDeque<(ConnRef, Ready)>,
     /// Pages asked for, and who waits for them.
@@ -161,8 +189,6 @@ struct Shard {
     parked: Vec<ConnRef>,
     /// Connections whose page could not be read.
     unread: Vec<ConnRef>,
-    timers: Timers,
-    now: Instant,
 }
 
 impl Shard {
@@ -183,19 +209,9 @@ impl Shard {
             serial: 0,
             group_keys: HashMap::new(),
             routes: Routes::default(),
-            next: 0,
-            at,
-            resets: 0,
-            left: None,
-            since: (0, at.position),
-            jobs: VecDeque::new(),
-            dirty: Vec::new(),
-            pending: 0,
+            live: Live::new(at),
+            behind: Behind::default(),
             pins: Pins::default(),
-            ready: VecDeque::new(),
-            pages: HashMap::new(),
-            parked: Vec::new(),
-            unread: Vec::new(),
             timers: Timers::new(now),
             now,
         }
@@ -221,7 +237,10 @@ impl Shard {
     }
 
     fn has_work(&self) -> bool {
-        !self.jobs.is_empty() || !self.ready.is_empty() || !self.dirty.is_empty() || self.can_pull()
+        !self.live.jobs.is_empty()
+            || !self.behind.ready.is_empty()
+            || !self.live.dirty.is_empty()
+            || self.can_pull()
     }
 
     fn wait(&mut self, events: &mut Events) {
@@ -300,9 +319,9 @@ impl Shard {
         self.watch_peer(&socket);
         let group = self.group(subscription, framing, rule);
         let mut reader = Reader::open(start);
-        if self.left == Some(reader.cursor().epoch) {
+        if self.live.left == Some(reader.cursor().epoch) {
             // The log began anew while this subscriber was on its way here.
-            reader.restart(self.at.epoch);
+            reader.restart(self.live.at.epoch);
         }
         self.generation = self.generation.wrapping_add(1);
         let now = self.seconds();

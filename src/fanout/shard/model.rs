@@ -92,6 +92,9 @@ struct Wish {
     framing: Framing,
 }
 
+/// All events of the first topic, as they came.
+const PLAIN: Wish = Wish { selector: 0, kind: None, format: Format::Plain, framing: Framing::Close };
+
 /// Where a subscriber begins.
 #[derive(Clone, Copy, Debug)]
 enum From {
@@ -148,9 +151,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::keeping(KEPT)
+    }
+
+    /// With a history that keeps so many events of a topic.
+    fn keeping(events: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let settings = Settings {
-            heartbeat: Duration::from_secs(3600),
+            heartbeat: Duration::from_hours(1),
             retry: (Duration::from_secs(2), Duration::from_secs(2)),
             max_connection_age: None,
             max_connections: usize::MAX,
@@ -159,7 +167,7 @@ impl World {
             slow: Slow::Gap,
         };
         let history = HistorySettings {
-            default: TopicLimits { events: KEPT, bytes: usize::MAX, age: Duration::from_secs(3600) },
+            default: TopicLimits { events, bytes: usize::MAX, age: Duration::from_secs(3600) },
             rules: Vec::new(),
             total: usize::MAX,
             dedupe_window: Duration::from_secs(60),
@@ -250,6 +258,13 @@ impl World {
         let placed = self.runtime.block_on(self.log.append(delivery)).unwrap().placement();
         let logged = placed.cursors().zip(events).map(|(cursor, event)| LoggedEvent { cursor, event });
         self.history.extend(logged.map(Arc::new));
+    }
+
+    /// So many small events of one topic, a delivery each.
+    fn publish_each(&mut self, topic: usize, count: usize) {
+        for _ in 0..count {
+            self.publish(&[(topic, None, 10)]);
+        }
     }
 
     fn feed(&mut self) {
@@ -374,8 +389,10 @@ impl World {
         let open = || self.clients.iter().filter(|c| c.stream.is_some());
         assert_eq!(shard.conns.len(), open().count());
         assert!(shard.conns.iter().all(|(_, c)| matches!(c.place, Place::Member(_)) && c.rest.is_none()));
-        assert_eq!((shard.pins.bytes(), shard.pending), (0, 0));
-        assert!(shard.pages.is_empty() && shard.parked.is_empty() && shard.unread.is_empty());
+        assert_eq!((shard.pins.bytes(), shard.live.pending), (0, 0));
+        assert!(
+            shard.behind.pages.is_empty() && shard.behind.parked.is_empty() && shard.behind.unread.is_empty()
+        );
         assert_eq!(shard.shared.metrics.lagging.get(), 0);
         let groups: HashSet<_> = open().map(|c| (&c.subscription, c.wish.framing)).collect();
         assert_eq!(shard.groups.len(), groups.len(), "a group lives as long as its connections");
@@ -568,7 +585,11 @@ fn short(bytes: &[u8]) -> String {
     let mut out = String::new();
     for part in text.split_inclusive(|c| c != 'x') {
         let run = part.bytes().take_while(|&b| b == b'x').count();
-        out += &if run > 3 { format!("x*{run}{}", &part[run..]) } else { part.to_owned() };
+        if run > 3 {
+            out.push_str("x*");
+            out.push_str(&run.to_string());
+        }
+        out.push_str(&part[if run > 3 { run } else { 0 }..]);
     }
     out
 }
@@ -638,19 +659,16 @@ proptest! {
 fn a_queued_page_of_before_a_reset_is_not_taken_for_one_of_after_it() {
     for new in [EPOCH, Epoch::new(0xf)] {
         let mut world = World::new();
-        for _ in 0..20 {
-            world.publish(&[(0, None, 10)]);
-        }
+        world.publish_each(0, 20);
         world.feed();
         world.turn();
-        let wish = Wish { selector: 0, kind: None, format: Format::Plain, framing: Framing::Close };
-        world.join(wish, From::Ago(usize::MAX));
+        world.join(PLAIN, From::Ago(usize::MAX));
         let shard = &mut world.shard;
         // A new socket takes more: the connection is in the queue, before its page.
         shard.poll(&mut world.events, Duration::ZERO);
         shard.on_events(&world.events);
         assert!(world.read_page() && world.deliver(Answer::Read));
-        assert_eq!(world.shard.ready.len(), 2);
+        assert_eq!(world.shard.behind.ready.len(), 2);
         let place = if new == EPOCH { 20 } else { 0 };
         world.writer.reset(Cursor::new(new, Position::of(place)), Instant::now());
         world.shard.pull();
@@ -669,4 +687,40 @@ fn a_queued_page_of_before_a_reset_is_not_taken_for_one_of_after_it() {
         assert!(told.contains("\"reason\":\"log\"") && !told.contains("xxx"), "{told}");
         assert!(matches!(world.shard.conns.iter().next().unwrap().1.place, Place::Member(_)));
     }
+}
+
+/// The same, where the ring has overtaken the reset: the reader stays where it was, and the two pages differ in nothing
+/// but the resets.
+#[test]
+fn a_queued_page_of_before_an_unseen_reset_is_not_taken_for_one_of_after_it() {
+    let mut world = World::keeping(64);
+    world.publish_each(0, 20);
+    world.feed();
+    world.turn();
+    world.join(PLAIN, From::Ago(usize::MAX));
+    world.shard.poll(&mut world.events, Duration::ZERO);
+    world.shard.on_events(&world.events);
+    assert!(world.read_page() && world.deliver(Answer::Read));
+    world.writer.reset(Cursor::new(EPOCH, Position::of(20)), Instant::now());
+    world.publish_each(1, 30);
+    world.feed();
+    world.shard.pull();
+    world.shard.go_on();
+    world.clients[0].read(usize::MAX);
+    assert_eq!(world.clients[0].raw, b"\r\n\r\n");
+    world.come_to_rest();
+    let told = String::from_utf8_lossy(&world.clients[0].raw);
+    assert!(told.find("\"reason\":\"log\"") < told.find("xxx"), "{told}");
+    assert_eq!(told.matches("xxx\n").count(), 20);
+}
+
+#[test]
+fn a_reset_at_the_very_place_is_told_too() {
+    let mut world = World::new();
+    world.publish_each(0, 1);
+    world.join(PLAIN, From::Now);
+    world.come_to_rest();
+    world.writer.reset(Cursor::new(EPOCH, Position::of(1)), Instant::now());
+    world.come_to_rest();
+    assert!(String::from_utf8_lossy(&world.clients[0].raw).contains("\"reason\":\"log\""));
 }

@@ -56,14 +56,14 @@ impl Shard {
     /// Whether everything after `position` is at hand without history. What this shard has not pulled yet may be too far
     /// behind once it has, so a position ahead of its own is not.
     fn covers(&self, at: Cursor) -> bool {
-        let reached = at.epoch == self.at.epoch && at.position <= self.at.position;
+        let reached = at.epoch == self.live.at.epoch && at.position <= self.live.at.position;
         reached && self.search_from(at.position).is_some()
     }
 
     fn search_from(&self, position: Position) -> Option<u64> {
-        let (start, base) = self.since;
-        let first = self.ring.first_after(position, start..self.next, base)?;
-        (self.next - first <= self.shared.bounds.search_entries).then_some(first)
+        let (start, base) = self.live.since;
+        let first = self.ring.first_after(position, start..self.live.next, base)?;
+        (self.live.next - first <= self.shared.bounds.search_entries).then_some(first)
     }
 
     /// What the connection's reader says before its next events.
@@ -77,7 +77,7 @@ impl Shard {
         };
         let prefix = reader.prefix(coverage, opening);
         let Cursor { epoch, position } = reader.cursor();
-        if epoch == self.at.epoch {
+        if epoch == self.live.at.epoch {
             conn.told = conn.told.max(position.sequence);
         }
         if let Some(reason) = prefix.gap {
@@ -112,13 +112,13 @@ impl Shard {
             let conn = &self.conns[key as usize];
             let Place::Behind(reader) = &conn.place else { return };
             let Cursor { epoch, position } = reader.cursor();
-            if epoch != self.at.epoch || position > self.at.position {
+            if epoch != self.live.at.epoch || position > self.live.at.position {
                 // The log is ahead of this shard; it catches up at its next pull.
-                return self.parked.push(self.conn_ref(key));
+                return self.behind.parked.push(self.conn_ref(key));
             }
             let open = reader.is_open() && !reader.needs_coverage();
             let near = open && reader.is_past_losses();
-            if open && position == self.at.position {
+            if open && position == self.live.at.position {
                 return self.join(key);
             }
             let Some(first) = self.search_from(position).filter(|_| near) else {
@@ -138,7 +138,7 @@ impl Shard {
         let subscription = &*group.subscription;
         let (mut frames, mut bytes): (Vec<Placed>, usize) = (Vec::new(), 0);
         let mut looked = None;
-        for number in first..self.next {
+        for number in first..self.live.next {
             let Some(entry) = self.ring.get(number) else { break };
             let wanted = entry.event().is_some_and(|LoggedEvent { event, .. }| {
                 subscription.filter.admits(event.kind.as_ref())
@@ -179,7 +179,7 @@ impl Shard {
 
     /// The seam: a connection that stands at the shard's own place joins its group there.
     fn join(&mut self, key: Key) {
-        let at = self.at.position;
+        let at = self.live.at.position;
         let group = &mut self.groups[self.conns[key as usize].group as usize].1;
         let place = match group.join(key, at) {
             Some(index) => Place::Member(index as u32),
@@ -195,7 +195,7 @@ impl Shard {
             return;
         }
         let Some(page) = self.page_key(key) else { return };
-        let waiting = self.pages.entry(page).or_default();
+        let waiting = self.behind.pages.entry(page).or_default();
         waiting.push(conn);
         if waiting.len() == 1 {
             let group = &self.groups[self.conns[key as usize].group as usize].1;
@@ -209,16 +209,16 @@ impl Shard {
         let conn = &self.conns[key as usize];
         let Cursor { epoch, position } = conn.place.reader()?.cursor();
         let group = self.groups[conn.group as usize].0;
-        Some(PageKey { group, epoch, resets: self.resets, after: position })
+        Some(PageKey { group, epoch, resets: self.live.resets, after: position })
     }
 
     /// A page came, or could not be read now.
     pub(super) fn on_page(&mut self, key: PageKey, fetched: Option<Fetched>) {
-        let waiting = self.pages.remove(&key).unwrap_or_default();
+        let waiting = self.behind.pages.remove(&key).unwrap_or_default();
         let Some(fetched) = fetched else {
             for conn in waiting {
                 if self.stop_fetching(conn) {
-                    self.unread.push(conn);
+                    self.behind.unread.push(conn);
                     self.timers.reread.get_or_insert(self.now + REREAD);
                 }
             }
@@ -240,7 +240,7 @@ impl Shard {
     /// Lets connections go on that can, a bounded number in one turn.
     pub(super) fn go_on(&mut self) {
         for _ in 0..GO_ON {
-            let Some((conn, ready)) = self.ready.pop_front() else { return };
+            let Some((conn, ready)) = self.behind.ready.pop_front() else { return };
             let Some(found) = self.find(conn) else { continue };
             found.queued = Queued::No;
             match ready {
@@ -318,7 +318,7 @@ impl Shard {
     /// Connections whose page could not be read ask again. By the clock, not at once: the log is in trouble.
     pub(super) fn read_again(&mut self) {
         let now = self.seconds();
-        for conn in std::mem::take(&mut self.unread) {
+        for conn in std::mem::take(&mut self.behind.unread) {
             if let Some(found) = self.find(conn) {
                 found.progress(now);
                 self.queue(conn.key, Ready::Writable);
@@ -329,7 +329,7 @@ impl Shard {
     /// A new subscriber that was to begin in an epoch which this shard has not come to, and a whole heartbeat has passed: the
     /// log may have left that epoch before its tail told of it. It begins at the start of the shard's.
     pub(super) fn wait_no_longer(&mut self, key: Key) {
-        let epoch = self.at.epoch;
+        let epoch = self.live.at.epoch;
         if let Place::Behind(reader) = &mut self.conns[key as usize].place
             && reader.cursor().epoch != epoch
             && reader.waits_again()
@@ -341,8 +341,8 @@ impl Shard {
 
     /// Connections that were ahead of this shard go on when it has caught up.
     pub(super) fn unpark(&mut self) {
-        let at = self.at;
-        let parked = std::mem::take(&mut self.parked);
+        let at = self.live.at;
+        let parked = std::mem::take(&mut self.behind.parked);
         for conn in parked {
             match self.find(conn) {
                 Some(Conn { place: Place::Behind(reader), .. })
@@ -350,7 +350,7 @@ impl Shard {
                 {
                     self.queue(conn.key, Ready::Writable);
                 }
-                Some(_) => self.parked.push(conn),
+                Some(_) => self.behind.parked.push(conn),
                 None => {}
             }
         }

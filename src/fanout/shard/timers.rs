@@ -124,7 +124,7 @@ impl Shard {
     fn patrol(&mut self) {
         let Slow::Disconnect(limit) = self.shared.settings.load().slow else { return };
         // While the log can't be read, who waits for it is not slow.
-        if self.now < self.timers.patrol || !self.unread.is_empty() {
+        if self.now < self.timers.patrol || !self.behind.unread.is_empty() {
             return;
         }
         self.timers.patrol = self.now + PATROL;
@@ -156,7 +156,7 @@ impl Shard {
             Place::Behind(_) => return self.wait_no_longer(key),
             Place::Fetching(_) | Place::Shut => return,
         };
-        let news = group.is_idle() && conn.told.max(group.told) < self.at.position.sequence;
+        let news = group.is_idle() && conn.told.max(group.told) < self.live.at.position.sequence;
         let beats = group.subscription.beats;
         let said = beat.said(beats);
         // Who wants to see its beats sees in each of them where it stands, as long as that is the shard's own place.
@@ -166,12 +166,12 @@ impl Shard {
             Ok(sent) if sent == bytes.len() => {
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
                 if news {
-                    self.conns[key as usize].told = self.at.position.sequence;
+                    self.conns[key as usize].told = self.live.at.position.sequence;
                 }
             }
             Ok(sent) => {
                 let position = self.live_position(key);
-                self.fall_behind(key, Reader::lagging(Cursor::new(self.at.epoch, position)));
+                self.fall_behind(key, Reader::lagging(Cursor::new(self.live.at.epoch, position)));
                 if sent > 0 {
                     // What has begun must be finished; a beat that has not begun is left out.
                     let rest = self.write_own(key, &bytes[sent..]);
@@ -185,7 +185,7 @@ impl Shard {
     /// Where a member or joiner stands: everything up to there, and nothing after it, has been written to it.
     pub(super) fn live_position(&self, key: Key) -> Position {
         let conn = &self.conns[key as usize];
-        let (group, at) = (&self.groups[conn.group as usize].1, self.at.position);
+        let (group, at) = (&self.groups[conn.group as usize].1, self.live.at.position);
         match conn.place {
             Place::Member(index) => group.position(index as usize, at),
             Place::Joiner => group.joiner_position(key).unwrap_or(at),
@@ -231,7 +231,7 @@ struct Said {
 impl Beat {
     fn new(shard: &Shard) -> Self {
         let framed = |id, beats| Framed::new(&sse::heartbeat(id, beats));
-        let both = |beats| Said { id: framed(Some(shard.at), beats), life: framed(None, beats) };
+        let both = |beats| Said { id: framed(Some(shard.live.at), beats), life: framed(None, beats) };
         Self { comments: both(Beats::Comments), events: both(Beats::Events) }
     }
 

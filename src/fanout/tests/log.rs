@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::support::{Setup, numbers, until};
+use crate::fanout::limits::Bounds;
 use crate::log::fake::Faults;
 
 #[test]
@@ -58,6 +59,22 @@ fn pages_that_fail_are_asked_for_again_and_nothing_is_lost() {
     }
 }
 
+/// Each line of an event's data is a field: blank lines become seven times as many bytes.
+#[test]
+fn a_page_that_is_more_than_one_batch_is_written_to_its_end() {
+    let bounds = Bounds { search_entries: 0, ..Bounds::default() };
+    let server = Setup { bounds, ..Setup::default() }.start();
+    let mut member = server.subscribe("a", None);
+    let begin = member.opening().unwrap();
+    let lines = "\n".repeat(8 << 10);
+    let data: Vec<_> = numbers(0..30).map(|n| lines.clone() + &n).collect();
+    server.publish_all("a", data.iter().map(String::as_str));
+    until("it is in the ring", || server.pulled(0) >= 30);
+    // The last line of each is its number.
+    server.subscribe("a", Some(&begin)).expect(numbers(0..30));
+    member.expect(numbers(0..30));
+}
+
 #[test]
 fn a_log_that_is_away_delays_who_resumes_and_loses_nothing() {
     let server = Setup::default().start();
@@ -67,7 +84,7 @@ fn a_log_that_is_away_delays_who_resumes_and_loses_nothing() {
     member.expect(numbers(0..2000));
     server.broker().go_down();
     let mut resumed = server.subscribe("a", Some(&begin));
-    until("it is behind", || server.metric("lagging_connections", None) > 0.0);
+    until("it is behind", || server.metric("lagging_connections", None) > 0);
     server.broker().come_up();
     server.publish("a", "new");
     resumed.expect(numbers(0..2000));
@@ -84,7 +101,7 @@ fn coarse_coverage_is_told_and_never_silence() {
     for _ in 0..4 {
         server.publish("a", &long);
     }
-    until("the slow one is behind", || server.metric("lagging_connections", None) > 0.0);
+    until("the slow one is behind", || server.metric("lagging_connections", None) > 0);
     // Another topic's events push out what the slow one has not read, and more than the ring is searched for.
     let other: Vec<_> = numbers(0..600).collect();
     for (n, some) in other.chunks(100).enumerate() {

@@ -191,7 +191,7 @@ impl Server {
 
     /// What is published is in nobody's sight, until the broker loses it.
     pub fn hide(&self) {
-        self.faults(Faults { lag: Duration::from_secs(3600), ..Faults::default() });
+        self.faults(Faults { lag: Duration::from_hours(1), ..Faults::default() });
     }
 
     pub fn subscribe(&self, topic: &str, requested: Option<&str>) -> Subscriber {
@@ -245,20 +245,26 @@ impl Server {
         self.fanout.shards[shard].progress().turned.load(Ordering::Relaxed)
     }
 
+    /// Entries that the ring has had.
+    pub fn fed(&self) -> u64 {
+        self.fanout.ring.head()
+    }
+
     /// Entries that this shard has taken from the ring.
     pub fn pulled(&self, shard: usize) -> u64 {
         self.fanout.shards[shard].progress().pulled.load(Ordering::Relaxed)
     }
 
     /// The sum of a metric over its labels, or of one label's value.
-    pub fn metric(&self, name: &str, label: Option<&str>) -> f64 {
+    #[expect(clippy::cast_sign_loss, reason = "counters, and gauges that count")]
+    pub fn metric(&self, name: &str, label: Option<&str>) -> usize {
         let families = self.registry.gather();
         let family = families.iter().find(|f| f.name() == format!("sidestream_{name}")).unwrap();
         let wanted = |m: &&prometheus::proto::Metric| {
             label.is_none_or(|label| m.get_label().iter().any(|l| l.value() == label))
         };
         let value = |m: &prometheus::proto::Metric| m.get_counter().get_value() + m.get_gauge().get_value();
-        family.get_metric().iter().filter(wanted).map(value).sum()
+        family.get_metric().iter().filter(wanted).map(value).sum::<f64>() as usize
     }
 }
 
