@@ -12,9 +12,8 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use super::Fanout;
 use super::addresses::{Addresses, Held};
 use super::command::{Admission, Admit, Command};
-use super::limits::REPLAY_PINNED_BYTES;
 use super::reader::Start;
-use crate::event::{Begin, Cursor, Epoch, Subscription};
+use crate::event::{Begin, Cursor, Subscription};
 use crate::log::ReadError;
 
 /// Why a stream is not opened now. All of them are temporary.
@@ -104,7 +103,7 @@ impl Fanout {
         let load = |&index: &usize| self.shared.streams[index].load(Ordering::Relaxed);
         let shard = (0..self.shards.len()).min_by_key(load).unwrap_or(0);
         let pinned = self.shards[shard].progress().pinned.load(Ordering::Relaxed);
-        if *begin != Begin::Now && pinned > REPLAY_PINNED_BYTES {
+        if *begin != Begin::Now && pinned > self.shared.bounds.replay_pinned_bytes {
             return Err(Refused::Replay);
         }
         let held = match address {
@@ -141,7 +140,7 @@ impl Reservation {
         let interest = Interested::join(&room, subscription);
         let head = room.fanout.head();
         let start = Start::find(begin, &interest.subscription, &*room.fanout.log, head).await?;
-        Ok(Beginning { room, interest, held, start, epoch: head.epoch })
+        Ok(Beginning { room, interest, held, start })
     }
 }
 
@@ -151,15 +150,14 @@ pub struct Beginning {
     interest: Interested,
     held: Option<Arc<Held>>,
     start: Start,
-    epoch: Epoch,
 }
 
 impl Beginning {
     /// Hands the subscriber's socket to a shard, which answers it.
     pub fn admit(self, admission: Admission) {
-        let Self { mut room, mut interest, held, start, epoch } = self;
+        let Self { mut room, mut interest, held, start } = self;
         (room.owner, interest.owner) = (Owner::Shard, Owner::Shard);
-        let admit = Admit { admission, subscription: Arc::clone(&interest.subscription), held, start, epoch };
+        let admit = Admit { admission, subscription: Arc::clone(&interest.subscription), held, start };
         room.fanout.shards[room.shard].send(Command::Admit(Box::new(admit)));
     }
 }

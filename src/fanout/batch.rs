@@ -5,15 +5,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::limits::{BATCH_BYTES, COPY_BYTES};
 use crate::event::Position;
 use crate::sse::{Framed, Framing};
-
-/// Bytes of one batch at most, unless its first frame alone is larger. More would not fit into a socket's buffer, and a
-/// batch is what a slow connection may keep alive.
-pub const BATCH_BYTES: usize = 256 << 10;
-
-/// Up to this many bytes the rest of a frame is copied, so that a slow connection lets go of the batch.
-const COPY_BYTES: usize = 4 << 10;
 
 /// A frame and the place it brings its reader to.
 pub type Placed = (Position, Framed);

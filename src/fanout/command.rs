@@ -41,8 +41,6 @@ pub struct Admit {
     pub held: Option<Arc<Held>>,
     /// Where it begins.
     pub start: Start,
-    /// The epoch that this was found in.
-    pub epoch: Epoch,
 }
 
 /// A page of history, already framed.
@@ -65,8 +63,8 @@ pub struct PageKey {
     pub group: u64,
     /// The epoch the position is in.
     pub epoch: Epoch,
-    /// How often the log had begun anew: it may do so within an epoch, and then gives a place again.
-    pub anew: u64,
+    /// Resets that the shard has seen. Within one epoch, too, a page from before a reset is none for after it.
+    pub resets: u64,
     /// Read after this.
     pub after: Position,
 }

@@ -5,17 +5,18 @@
 //! [`Pump`]): a thread that waits for each event costs two switches of context for it, which was a quarter of a webhook's
 //! cost. The feeder's thread then only looks after it. Where the tail comes later, as from a broker, the thread waits.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::command::{Command, Fetched};
 use super::interest::Listeners;
-use super::limits::PAGES;
-use super::panic::{EndOnPanic, end_process};
+use super::limits::{IDLE_WAIT, PAGES, RETRY_WAIT};
+use super::panic::EndOnPanic;
+use super::pump::{self, Follows, TakeReady};
 use super::ring::RingWriter;
 use super::shard::{Handle, Progress};
 use super::shared::{FetchRequest, Shared};
@@ -23,34 +24,14 @@ use crate::event::{Cursor, Filter, LoggedEvent, Subscription};
 use crate::log::{Coverage, Feed, Log, ReadLimit, Tail, TailError};
 use crate::sse::{self, Framed};
 
-/// The feeder's sign of life when the log is quiet.
-const IDLE_WAIT: Duration = Duration::from_secs(1);
-
-/// Wait before a log that could not be reached is asked again.
-const RETRY_WAIT: Duration = Duration::from_millis(100);
-
-/// One page: what fits into one write with its framing.
-const PAGE: ReadLimit = ReadLimit { events: 512, bytes: 192 << 10 };
-
 /// Moves the log's tail into the ring.
-struct Feeder {
+pub(super) struct Feeder {
     tail: Box<dyn Tail>,
     writer: RingWriter,
     shared: Arc<Shared>,
     shards: Arc<[Handle]>,
     /// The ring's head.
     head: u64,
-}
-
-/// Whether anything can follow in a tail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Follows {
-    /// At once, or when it comes.
-    More,
-    /// After a while.
-    Later,
-    /// Never.
-    Nothing,
 }
 
 impl Feeder {
@@ -82,21 +63,6 @@ impl Feeder {
         }
     }
 
-    /// Takes what is in the tail now.
-    fn take_ready(&mut self) -> Follows {
-        loop {
-            let given = match self.tail.try_next() {
-                Ok(None) => return Follows::More,
-                Ok(Some(events)) => Ok(events),
-                Err(error) => Err(error),
-            };
-            match self.take(given) {
-                Follows::More => {}
-                follows => return follows,
-            }
-        }
-    }
-
     /// Wakes the shards that listen, and those that nothing has woken for so long that the ring might overtake them. The
     /// interest map was read after the ring was written: a subscription that came too late for it begins behind these
     /// events, or is admitted by a shard that is awake and looks at the ring.
@@ -111,73 +77,24 @@ impl Feeder {
     }
 }
 
-/// Lets whoever appended feed the ring. One at a time does, for all: who finds another at work leaves word, and the other
-/// looks again before it goes.
-#[derive(Default)]
-pub(super) struct Pump {
-    feeder: Mutex<Option<Feeder>>,
-    word: AtomicBool,
-    /// Somebody has taken it on to pump, and has not begun.
-    due: AtomicBool,
-}
-
-impl Pump {
-    /// Moves into the ring what is in the tail now, or leaves word to whoever is at it.
-    pub(super) fn pump(&self) {
+impl TakeReady for Feeder {
+    fn take_ready(&mut self) -> Follows {
         loop {
-            self.word.store(true, Ordering::SeqCst);
-            {
-                let mut feeder = match self.feeder.try_lock() {
-                    Ok(feeder) => feeder,
-                    Err(TryLockError::WouldBlock) => return,
-                    Err(TryLockError::Poisoned(_)) => end_process("the feeder"),
-                };
-                let Some(feeder) = feeder.as_mut() else { return };
-                self.take(feeder);
-            }
-            // Word that was left between the last look and the unlocking.
-            if !self.word.load(Ordering::SeqCst) {
-                return;
+            let given = match self.tail.try_next() {
+                Ok(None) => return Follows::More,
+                Ok(Some(events)) => Ok(events),
+                Err(error) => Err(error),
+            };
+            match self.take(given) {
+                Follows::More => {}
+                follows => return follows,
             }
         }
-    }
-
-    /// Whether the caller must see to it that [`Pump::pump_when_due`] is called. If not, somebody else has taken that on and
-    /// not begun, and will find what is in the tail now.
-    pub(super) fn is_due(&self) -> bool {
-        !self.due.swap(true, Ordering::AcqRel)
-    }
-
-    /// Pumps, as promised to [`Pump::is_due`].
-    pub(super) fn pump_when_due(&self) {
-        self.due.store(false, Ordering::SeqCst);
-        self.pump();
-    }
-
-    /// As [`Pump::pump`], but waits for whoever is at it, so that one who never comes back is noticed.
-    fn pump_waiting(&self) -> Follows {
-        let follows = match self.feeder.lock() {
-            Ok(mut feeder) => {
-                self.word.store(true, Ordering::SeqCst);
-                feeder.as_mut().map_or(Follows::Later, |feeder| self.take(feeder))
-            }
-            Err(_) => end_process("the feeder"),
-        };
-        // Word that was left between the last look and the unlocking.
-        if self.word.load(Ordering::SeqCst) {
-            self.pump();
-        }
-        follows
-    }
-
-    fn take(&self, feeder: &mut Feeder) -> Follows {
-        let mut follows = Follows::More;
-        while self.word.swap(false, Ordering::SeqCst) {
-            follows = feeder.take_ready();
-        }
-        follows
     }
 }
+
+/// Lets whoever appended feed the ring.
+pub(super) type Pump = pump::Pump<Feeder>;
 
 /// The feeder's thread.
 pub(super) struct FeederThread {
@@ -201,10 +118,7 @@ impl FeederThread {
         let tail = open(&*log, base, &turned).await;
         let mut feeder = Feeder { tail, writer, shared, shards, head: 0 };
         if log.feed() == Feed::WithAppend {
-            match pump.feeder.lock() {
-                Ok(mut empty) => *empty = Some(feeder),
-                Err(_) => end_process("the feeder"),
-            }
+            pump.install(feeder);
             while pump.pump_waiting() != Follows::Nothing {
                 turned();
                 tokio::time::sleep(IDLE_WAIT).await;
@@ -242,20 +156,21 @@ pub(super) struct Fetcher {
     pub requests: UnboundedReceiver<FetchRequest>,
     pub shards: Arc<[Handle]>,
     pub shard: usize,
+    pub limit: ReadLimit,
 }
 
 impl Fetcher {
     /// Runs until the fan-out is gone. A shard that does not take its pages waits for no more of them, and nobody else
     /// waits for it.
     pub(super) async fn run(mut self) {
-        let limit = Arc::new(Semaphore::new(PAGES));
+        let (room, limit) = (Arc::new(Semaphore::new(PAGES)), self.limit);
         while let Some(request) = self.requests.recv().await {
-            let Ok(permit) = Arc::clone(&limit).acquire_owned().await else { return };
+            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
             let (log, shards, shard) = (Arc::clone(&self.log), Arc::clone(&self.shards), self.shard);
             tokio::spawn(async move {
                 // A page that never came would leave its readers waiting for ever.
                 let _guard = EndOnPanic("a reader of history");
-                let page = fetch(&*log, &request, permit).await;
+                let page = fetch(&*log, &request, limit, permit).await;
                 shards[shard].send(Command::Page(request.page, page));
             });
         }
@@ -263,9 +178,14 @@ impl Fetcher {
 }
 
 /// Reads and frames one page. `None` when the log cannot be read, or is no longer in the epoch that was asked for.
-async fn fetch(log: &dyn Log, request: &FetchRequest, room: OwnedSemaphorePermit) -> Option<Fetched> {
+pub(super) async fn fetch(
+    log: &dyn Log,
+    request: &FetchRequest,
+    limit: ReadLimit,
+    room: OwnedSemaphorePermit,
+) -> Option<Fetched> {
     let Subscription { selector, filter, format, .. } = &*request.subscription;
-    let page = match log.read(selector, request.page.after, PAGE).await {
+    let page = match log.read(selector, request.page.after, limit).await {
         Ok(page) => page,
         Err(error) => {
             tracing::debug!(%error, "a page of history could not be read");
@@ -280,8 +200,8 @@ async fn fetch(log: &dyn Log, request: &FetchRequest, room: OwnedSemaphorePermit
         |logged: &Arc<LoggedEvent>| (logged.cursor.position, Framed::new(&sse::event(logged, *format)));
     let coverage = match (page.coverage, filter) {
         // How many of the lost ones would have passed is not known.
-        (Coverage::Lost { resumed, through, .. }, Filter::Types(_)) => {
-            Coverage::Lost { resumed, through, missed: None }
+        (Coverage::Lost { resumed, through, turn, .. }, Filter::Types(_)) => {
+            Coverage::Lost { resumed, through, missed: None, turn }
         }
         (coverage, _) => coverage,
     };

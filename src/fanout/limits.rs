@@ -1,14 +1,53 @@
-//! Limits of the fan-out, each with its unit and its reason.
+//! The fan-out's limits: each with its unit and its reason, and what must hold between them.
 
 use std::time::Duration;
 
-/// Topics whose groups a shard remembers, so that an event's topic is matched with the patterns once. Each costs its name
-/// and a few bytes for each group; past it all are matched anew.
-pub const MATCHED_TOPICS: usize = 1024;
+use crate::log::ReadLimit;
 
-/// Pages of history that one shard may have in the making or waiting for it. A page is at most a few hundred KiB, so this
-/// bounds what a storm of replays keeps in memory.
-pub const PAGES: usize = 16;
+// The ring.
+
+/// Entries at most. At 100,000 events/s a shard may be away for 80 ms before it has to
+/// read history. A delivery of more events than this takes the way through history in any case.
+pub const RING_ENTRIES: usize = 8192;
+
+/// Bytes that the ring may keep alive beyond history. Large events leave it sooner.
+pub const RING_BYTES: usize = 16 << 20;
+
+// A shard's turn.
+
+/// Socket events taken from the kernel at once.
+pub const EVENTS: usize = 1024;
+
+/// Commands taken in one turn, so that a burst of new subscribers does not hold up those who are there.
+pub const COMMANDS: usize = 256;
+
+/// Members written to before another group has its turn. At 8 µs a write this is 2 ms.
+pub const SLICE: usize = 256;
+
+/// Writes in one turn of the loop, before sockets, commands and the ring are looked at again. At 8 µs a write this is
+/// 8 ms; a turn's own cost is spread over as many small jobs.
+pub const WRITES: usize = 1024;
+
+/// Bytes of events that are pulled but wait behind a job. More stay in the ring: a shard that cannot keep up falls behind
+/// there, and its subscribers go on from history, rather than growing.
+pub const PENDING_BYTES: usize = 8 << 20;
+
+/// Connections that go on in one turn of the loop, a batch each: at most 8 MiB to sockets that are behind, before those
+/// that are not have their turn.
+pub const GO_ON: usize = 32;
+
+/// Ring entries that are searched for one reader at once. Who is further behind reads its topic's history instead of
+/// everyone's events.
+pub const SEARCH_ENTRIES: u64 = 512;
+
+// Bytes on their way to sockets.
+
+/// Bytes of one batch at most, unless its first frame alone is larger. More would not fit into a socket's buffer, and a
+/// batch is what a slow connection may keep alive.
+pub const BATCH_BYTES: usize = 256 << 10;
+
+/// Up to this many bytes the rest of a frame is copied, so that a slow connection lets go of the batch.
+pub const COPY_BYTES: usize = 4 << 10;
 
 /// Bytes on one shard that slow connections alone may keep alive. Beyond it, whoever would pin more is disconnected, and
 /// resumes from its cursor without loss.
@@ -18,16 +57,54 @@ pub const PINNED_BYTES: usize = 32 << 20;
 /// stream gets the overload answer, and comes back.
 pub const REPLAY_PINNED_BYTES: usize = PINNED_BYTES / 2;
 
+// History.
+
+/// One page: what fits into one write with its framing.
+pub const PAGE: ReadLimit = ReadLimit { events: 512, bytes: 192 << 10 };
+
+/// Pages of history that one shard may have in the making or waiting for it. A page is at most a few hundred KiB, so this
+/// bounds what a storm of replays keeps in memory.
+pub const PAGES: usize = 16;
+
+/// How long a page that could not be read is left alone: the log is in trouble, and many may wait for it.
+pub const REREAD: Duration = Duration::from_millis(250);
+
+// The clock.
+
+/// The longest wait of a shard or the feeder when there is nothing to do: the sign of life for `/healthz`.
+pub const IDLE_WAIT: Duration = Duration::from_secs(1);
+
+/// A shard or the feeder that has made no turn for so long is wedged.
+pub const WEDGED: Duration = Duration::from_secs(5);
+
+/// Wait before a log that could not be reached is asked again.
+pub const RETRY_WAIT: Duration = Duration::from_millis(100);
+
+/// How often a draining shard ends its next streams: a window of a second is 200 steps.
+pub const DRAIN_STEP: Duration = Duration::from_millis(5);
+
+/// How long a connection whose write side is shut may take to close its own, before it is closed anyway.
+pub const LINGER: Duration = Duration::from_secs(2);
+
 /// Heartbeats that a peer may leave unacknowledged before the kernel gives it up, and the least time it is given whatever
 /// the interval. A laptop that changes networks is back by then.
 pub const VANISHED_BEATS: u32 = 4;
 pub const VANISHED_LEAST: Duration = Duration::from_secs(5);
 
-/// How long a page that could not be read is left alone: the log is in trouble, and many may wait for it.
-pub const REREAD: Duration = Duration::from_millis(250);
-
 /// How often a shard looks for connections that stand still.
 pub const PATROL: Duration = Duration::from_secs(1);
+
+/// Slots of the heartbeat wheel: the interval is cut into so many ticks.
+pub const WHEEL_SLOTS: u32 = 64;
+
+/// Ages that may be kept of connections that are gone, whatever their number.
+pub const AGES_KEPT: usize = 64;
+
+// What is kept of topics and told of connections.
+
+/// Topics whose groups a shard remembers, so that an event's topic is matched with the patterns once. Each costs its name
+/// and a few bytes for each group; past it all are matched anew.
+pub const MATCHED_TOPICS: usize = 1024;
 
 /// Connections that one look at the list of them passes at most: a shard writes to nobody meanwhile, and at some 20 ns each
 /// this is 0.1 ms.
@@ -36,4 +113,64 @@ pub const LISTED_SLOTS: usize = 4096;
 /// Connections in one page of that list.
 pub const LISTED: usize = 1000;
 
-const _: () = assert!(REPLAY_PINNED_BYTES < PINNED_BYTES && LISTED <= LISTED_SLOTS);
+// A connection that is being closed.
+
+/// Bytes that are read at once, on the stack.
+pub const DISCARD_BYTES: usize = 16 << 10;
+
+/// Reads in one turn, before others have theirs.
+pub const DISCARDS: usize = 4;
+
+// Who may pin no more is disconnected only after new ones have been kept away for a while.
+const _: () = assert!(REPLAY_PINNED_BYTES < PINNED_BYTES);
+// A page of the list may be had in one look.
+const _: () = assert!(LISTED <= LISTED_SLOTS);
+// Who may be searched for in the ring is found there, and not overtaken at once.
+const _: () = assert!(SEARCH_ENTRIES as usize <= RING_ENTRIES / 2);
+// What waits behind jobs is at most what the ring holds: a shard drops behind in the ring before it grows.
+const _: () = assert!(PENDING_BYTES <= RING_BYTES);
+// Each group's job takes pending events batch by batch.
+const _: () = assert!(BATCH_BYTES <= PENDING_BYTES);
+// A page of ordinary data, framed, is one batch. One of blank lines is several, and is written in turns.
+const _: () = assert!(PAGE.bytes + PAGE.bytes / 3 <= BATCH_BYTES);
+// A copied rest is small beside the batch that it lets go of.
+const _: () = assert!(COPY_BYTES * 16 <= BATCH_BYTES);
+// Many slow connections, and not a handful, make one of them be closed.
+const _: () = assert!(PINNED_BYTES / BATCH_BYTES >= 64);
+// A turn is more than one group's slice.
+const _: () = assert!(SLICE * 2 <= WRITES);
+// Turns that are only late are not taken for none.
+const _: () = assert!(WEDGED.as_millis() >= 3 * IDLE_WAIT.as_millis());
+
+/// The limits that a test lowers, to reach them with little.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// See [`RING_ENTRIES`].
+    pub ring_entries: usize,
+    /// See [`RING_BYTES`].
+    pub ring_bytes: usize,
+    /// See [`PINNED_BYTES`].
+    pub pinned_bytes: usize,
+    /// See [`REPLAY_PINNED_BYTES`].
+    pub replay_pinned_bytes: usize,
+    /// See [`PAGE`].
+    pub page: ReadLimit,
+    /// See [`SLICE`].
+    pub slice: usize,
+    /// See [`SEARCH_ENTRIES`].
+    pub search_entries: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            ring_entries: RING_ENTRIES,
+            ring_bytes: RING_BYTES,
+            pinned_bytes: PINNED_BYTES,
+            replay_pinned_bytes: REPLAY_PINNED_BYTES,
+            page: PAGE,
+            slice: SLICE,
+            search_entries: SEARCH_ENTRIES,
+        }
+    }
+}

@@ -22,12 +22,15 @@ mod list;
 pub mod matcher;
 mod metrics;
 mod panic;
+mod pump;
 mod reader;
 #[doc(hidden)]
 pub mod ring;
 mod settings;
 mod shard;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;
@@ -46,6 +49,7 @@ pub use self::command::{Admission, Fault, Listed, Outcome};
 use self::feeder::{FeederThread, Fetcher, Pump};
 use self::interest::Interest;
 pub use self::interest::MAX_SHARDS;
+use self::limits::{Bounds, WEDGED};
 pub use self::list::{ConnId, ListFrom};
 pub use self::metrics::{Closed, Metrics};
 use self::panic::EndOnPanic;
@@ -57,9 +61,6 @@ use self::shared::Shared;
 use crate::event::Topic;
 use crate::live::Live;
 use crate::log::{Feed, Log, ReadError};
-
-/// A shard or the feeder that has made no turn for so long is wedged. They turn at least once a second.
-const WEDGED: Duration = Duration::from_secs(5);
 
 /// The fan-out's handle, for the edge, the ingress and the application.
 pub struct Fanout {
@@ -88,11 +89,23 @@ impl Fanout {
         shards: usize,
         descriptors: usize,
     ) -> io::Result<Arc<Self>> {
+        Self::start_within(log, settings, metrics, shards, descriptors, Bounds::default())
+    }
+
+    fn start_within(
+        log: Arc<dyn Log>,
+        settings: Live<Settings>,
+        metrics: Metrics,
+        shards: usize,
+        descriptors: usize,
+        bounds: Bounds,
+    ) -> io::Result<Arc<Self>> {
         let base = log.head();
-        let (writer, ring) = Ring::new(base);
+        let (writer, ring) = Ring::with_capacity(base, bounds.ring_entries, bounds.ring_bytes);
         let (fetchers, requests): (Vec<_>, Vec<_>) = (0..shards).map(|_| unbounded_channel()).unzip();
         let shared = Arc::new(Shared {
             started: Instant::now(),
+            bounds,
             interest: Interest::new(shards),
             settings,
             metrics,
@@ -128,6 +141,7 @@ impl Fanout {
                 requests,
                 shards: Arc::clone(&shards),
                 shard,
+                limit: bounds.page,
             })
             .collect();
         spawn_async("log-fetcher", run_all(fetchers))?;

@@ -10,23 +10,23 @@ use crate::event::{Beats, Begin, Cursor, Epoch, Position, Subscription, limits};
 use crate::log::{Coverage, Log, ReadError};
 use crate::sse::{self, Framed, Framing, Gap, GapReason};
 
-/// Where a new subscription is to begin.
+/// Where a new subscription is to begin. It names an epoch throughout: the shard that it reaches may be in another by then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
     /// At the head: nothing was asked for, or the head itself was.
-    Now(Position),
-    /// After a cursor of this epoch that the log has moved past.
-    After(Position),
-    /// After a cursor of another epoch: at the start of this one.
-    Restarted(Box<[u8]>),
+    Now(Cursor),
+    /// After a cursor of the log's epoch that the log has moved past.
+    After(Cursor),
+    /// After a cursor of another epoch: at the start of the log's.
+    Restarted(Box<[u8]>, Epoch),
     /// After something that is no cursor of this log: at the head.
-    Unknown(Box<[u8]>, Position),
+    Unknown(Box<[u8]>, Cursor),
     /// Somewhere in what is kept. What is gone before `head`, the log's when it was asked for, was not asked for.
     Since {
         /// The place just before the first event to be sent.
         position: Position,
         /// The log's head.
-        head: Position,
+        head: Cursor,
     },
 }
 
@@ -47,7 +47,7 @@ impl Start {
             Begin::Cursor(cursor) => Self::resolve(Some(cursor), head),
             Begin::Since(since) => {
                 let position = log.locate(&subscription.selector, &subscription.filter, *since).await?;
-                Self::Since { position: position.min(head.position), head: head.position }
+                Self::Since { position: position.min(head.position), head }
             }
         })
     }
@@ -57,35 +57,30 @@ impl Start {
     #[must_use]
     pub fn resolve(requested: Option<&[u8]>, head: Cursor) -> Self {
         // An empty last event id means that there is none (HTML, 9.2.6).
-        let Some(requested) = requested.filter(|r| !r.is_empty()) else { return Self::Now(head.position) };
+        let Some(requested) = requested.filter(|r| !r.is_empty()) else { return Self::Now(head) };
         // One byte more than fits shows that it was cut.
         let kept = || requested[..requested.len().min(limits::CURSOR_BYTES)].into();
         match std::str::from_utf8(requested).ok().and_then(Cursor::parse) {
-            Some(cursor) if cursor.epoch != head.epoch => Self::Restarted(kept()),
-            Some(cursor) if cursor.position == head.position => Self::Now(cursor.position),
-            Some(cursor) if cursor.position < head.position => Self::After(cursor.position),
-            _ => Self::Unknown(kept(), head.position),
-        }
-    }
-
-    /// What becomes of a start that was found in `then`, when the log is in another epoch by the time it is used.
-    #[must_use]
-    pub fn overtaken(self, then: Epoch) -> Self {
-        match self {
-            Self::Now(position) | Self::After(position) | Self::Since { position, .. } => {
-                Self::Restarted(Cursor::new(then, position).to_string().into_bytes().into())
-            }
-            Self::Restarted(requested) | Self::Unknown(requested, _) => Self::Restarted(requested),
+            Some(cursor) if cursor.epoch != head.epoch => Self::Restarted(kept(), head.epoch),
+            Some(cursor) if cursor.position == head.position => Self::Now(cursor),
+            Some(cursor) if cursor.position < head.position => Self::After(cursor),
+            _ => Self::Unknown(kept(), head),
         }
     }
 }
 
 /// A subscription's place while it is not at the shard's own.
 pub struct Reader {
+    /// The epoch that its position is in. Another than the shard's only while the shard has not come to it.
+    epoch: Epoch,
     /// Everything up to here was sent, or is on its way to the socket.
     pub position: Position,
-    /// Losses up to here have been told.
-    told: Position,
+    /// Losses that have been told lie up to here.
+    through: Position,
+    /// The turn of the newest loss that has been told, or was not asked about; 0 before any.
+    turn: u64,
+    /// What is gone up to here when it is first looked for was not asked for.
+    unasked: Option<Position>,
     /// The opening block is still to be sent.
     unopened: bool,
     /// What was asked for, where that is not `position`.
@@ -96,6 +91,14 @@ pub struct Reader {
     must_tell: bool,
     /// Began at the head, where nothing can be missing yet.
     at_head: bool,
+    waited: Waited,
+}
+
+/// Whether a heartbeat has found a reader waiting for its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    NotYet,
+    OneBeat,
 }
 
 /// How a stream is opened.
@@ -123,53 +126,88 @@ impl Reader {
     #[must_use]
     pub fn open(start: Start) -> Self {
         let at_head = matches!(start, Start::Now(_) | Start::Unknown(..));
-        let told = match start {
-            Start::Since { head, .. } => Some(head),
+        let unasked = match start {
+            Start::Since { head, .. } => Some(head.position),
             _ => None,
         };
-        let (position, requested, reason, must_tell) = match start {
-            Start::Now(position) | Start::After(position) | Start::Since { position, .. } => {
-                (position, None, GapReason::Evicted, false)
+        let (Cursor { epoch, position }, requested, reason, must_tell) = match start {
+            Start::Now(cursor) | Start::After(cursor) => (cursor, None, GapReason::Evicted, false),
+            Start::Since { position, head } => {
+                (Cursor::new(head.epoch, position), None, GapReason::Evicted, false)
             }
-            Start::Restarted(requested) => (Position::START, Some(requested), GapReason::Restarted, true),
+            Start::Restarted(requested, epoch) => {
+                (Cursor::new(epoch, Position::START), Some(requested), GapReason::Restarted, true)
+            }
             Start::Unknown(requested, head) => (head, Some(requested), GapReason::Unknown, true),
         };
         Self {
+            epoch,
             position,
-            told: told.unwrap_or(position),
+            through: position,
+            turn: 0,
+            unasked,
             unopened: true,
             requested,
             reason,
             must_tell,
             at_head,
+            waited: Waited::NotYet,
         }
     }
 
-    /// A reader for a stream that was at the live end and fell behind it at `position`.
+    /// A reader for a stream that was at the live end and fell behind it at `cursor`.
     #[must_use]
-    pub fn lagging(position: Position) -> Self {
+    pub fn lagging(cursor: Cursor) -> Self {
         let reason = GapReason::Lagged;
+        let Cursor { epoch, position } = cursor;
         Self {
+            epoch,
             position,
-            told: position,
+            through: position,
+            turn: 0,
+            unasked: None,
             unopened: false,
             requested: None,
             reason,
             must_tell: false,
             at_head: false,
+            waited: Waited::NotYet,
         }
     }
 
-    /// The log lost its place or began anew: from now on this reader is at `position` of the new order, and is told so.
-    pub fn reset(&mut self, old: Cursor, position: Position) {
-        if self.requested.is_none() {
-            self.requested = Some(old.to_string().into_bytes().into());
-        }
-        self.reason = GapReason::Log;
+    /// The log lost its place or began anew: this reader goes on after `cursor`, and is told so. In its own epoch it never
+    /// goes back: what it has, it has.
+    pub fn reset(&mut self, cursor: Cursor) {
+        self.begin_again(cursor, GapReason::Log);
+    }
+
+    /// Its shard has left the epoch that it was to begin in: it begins at the start of `epoch`, all of which is unseen, as
+    /// if it had come a moment later.
+    pub fn restart(&mut self, epoch: Epoch) {
+        self.begin_again(Cursor::new(epoch, Position::START), GapReason::Restarted);
+    }
+
+    fn begin_again(&mut self, cursor: Cursor, reason: GapReason) {
+        let was = self.cursor();
+        self.requested.get_or_insert_with(|| was.to_string().into_bytes().into());
+        self.reason = reason;
         self.must_tell = true;
         self.at_head = false;
-        self.position = position;
-        self.told = position;
+        let position =
+            if was.epoch == cursor.epoch { was.position.max(cursor.position) } else { cursor.position };
+        (self.epoch, self.position, self.through) = (cursor.epoch, position, position);
+        (self.turn, self.unasked) = (0, None);
+    }
+
+    /// A heartbeat finds it waiting for its shard to come to its epoch. True when an earlier one did, too.
+    pub fn waits_again(&mut self) -> bool {
+        std::mem::replace(&mut self.waited, Waited::OneBeat) == Waited::OneBeat
+    }
+
+    /// Its place, with the epoch it is in.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor::new(self.epoch, self.position)
     }
 
     /// Whether it began at the log's head: it can be opened at once, even by a shard that is not there yet.
@@ -185,6 +223,13 @@ impl Reader {
         self.must_tell && self.reason != GapReason::Unknown
     }
 
+    /// Whether all losses that it was told lie behind it. Until then it reads from history alone: the ring may still have
+    /// what was counted as missed.
+    #[must_use]
+    pub fn is_past_losses(&self) -> bool {
+        self.position >= self.through
+    }
+
     /// Whether it has been opened, and so is behind rather than new.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -193,12 +238,12 @@ impl Reader {
 
     /// What to send before the events that follow, given what is known of losses after its position. Moves the reader
     /// to where those events begin.
-    pub fn prefix(&mut self, coverage: Coverage, epoch: Epoch, opening: Opening) -> Prefix {
+    pub fn prefix(&mut self, coverage: Coverage, opening: Opening) -> Prefix {
         let Opening { retry, beats, framing } = opening;
-        let told = self.settle(coverage, epoch);
+        let told = self.settle(coverage);
         let mut bytes = Vec::new();
         if std::mem::take(&mut self.unopened) {
-            let id = told.is_none().then_some(Cursor::new(epoch, self.position));
+            let id = told.is_none().then_some(Cursor::new(self.epoch, self.position));
             push(&mut bytes, &sse::opening(retry, id, beats), framing);
         }
         if let Some(told) = &told {
@@ -209,13 +254,19 @@ impl Reader {
 
     /// What must be told before the events that follow, given what is known of losses after its position. Moves the
     /// reader to where those events begin.
-    pub fn settle(&mut self, coverage: Coverage, epoch: Epoch) -> Option<Told> {
-        let from = self.position;
+    pub fn settle(&mut self, coverage: Coverage) -> Option<Told> {
+        let (epoch, from) = (self.epoch, self.position);
+        let unasked = self.unasked.take();
         let (lost, missed) = match coverage {
-            Coverage::Lost { resumed, through, missed } if through > self.told => {
-                self.position = resumed.max(from);
-                self.told = through;
-                (true, missed)
+            // Of several topics, one may lose what lies before another's newest loss: only the turn tells what is new.
+            Coverage::Lost { resumed, through, missed, turn } if turn > self.turn => {
+                self.turn = turn;
+                let lost = unasked.is_none_or(|unasked| through > unasked);
+                if lost {
+                    self.position = resumed.max(from);
+                    self.through = through;
+                }
+                (lost, missed)
             }
             _ => (false, None),
         };
@@ -233,7 +284,7 @@ impl Reader {
     /// Whether [`Reader::settle`] would tell a loss that has not been told.
     #[must_use]
     pub fn is_lost(&self, coverage: Coverage) -> bool {
-        matches!(coverage, Coverage::Lost { through, .. } if through > self.told)
+        matches!(coverage, Coverage::Lost { turn, .. } if turn > self.turn)
     }
 }
 
@@ -273,20 +324,20 @@ mod tests {
     }
 
     fn text(reader: &mut Reader, coverage: Coverage) -> (String, Option<GapReason>) {
-        let prefix = reader.prefix(coverage, EPOCH, OPENING);
+        let prefix = reader.prefix(coverage, OPENING);
         (String::from_utf8(prefix.bytes).unwrap(), prefix.gap)
     }
 
     #[test]
     fn what_is_asked_for_is_never_an_error() {
         let cases: [(Option<&[u8]>, Start); 7] = [
-            (None, Start::Now(Position::of(9))),
-            (Some(b"00000000000e-7"), Start::After(Position::of(7))),
-            (Some(b"00000000000e-9"), Start::Now(Position::of(9))),
-            (Some(b"00000000000e-10"), Start::Unknown((*b"00000000000e-10").into(), Position::of(9))),
-            (Some(b"00000000000f-7"), Start::Restarted((*b"00000000000f-7").into())),
-            (Some(b""), Start::Now(Position::of(9))),
-            (Some(b"\xff"), Start::Unknown((*b"\xff").into(), Position::of(9))),
+            (None, Start::Now(head(9))),
+            (Some(b"00000000000e-7"), Start::After(head(7))),
+            (Some(b"00000000000e-9"), Start::Now(head(9))),
+            (Some(b"00000000000e-10"), Start::Unknown((*b"00000000000e-10").into(), head(9))),
+            (Some(b"00000000000f-7"), Start::Restarted((*b"00000000000f-7").into(), EPOCH)),
+            (Some(b""), Start::Now(head(9))),
+            (Some(b"\xff"), Start::Unknown((*b"\xff").into(), head(9))),
         ];
         for (requested, want) in cases {
             assert_eq!(Start::resolve(requested, head(9)), want);
@@ -299,11 +350,12 @@ mod tests {
 
     #[test]
     fn an_honoured_cursor_opens_with_itself_and_a_lost_one_with_a_gap() {
-        let mut reader = Reader::open(Start::After(Position::of(7)));
+        let mut reader = Reader::open(Start::After(head(7)));
         assert_eq!(text(&mut reader, Coverage::Complete).0, "retry: 2000\nid: 00000000000e-7\n\n");
 
-        let mut reader = Reader::open(Start::After(Position::of(2)));
-        let lost = Coverage::Lost { resumed: Position::of(5), through: Position::of(5), missed: Some(3) };
+        let mut reader = Reader::open(Start::After(head(2)));
+        let lost =
+            Coverage::Lost { resumed: Position::of(5), through: Position::of(5), missed: Some(3), turn: 3 };
         let (bytes, gap) = text(&mut reader, lost);
         assert_eq!(
             bytes,
@@ -312,6 +364,39 @@ mod tests {
         );
         assert_eq!((gap, reader.position), (Some(GapReason::Evicted), Position::of(5)));
         assert_eq!(text(&mut reader, lost), (String::new(), None), "a loss is told once");
+    }
+
+    #[test]
+    fn a_loss_is_told_that_lies_before_one_that_was_told() {
+        let mut reader = Reader::open(Start::After(head(2)));
+        let lost =
+            |turn| Coverage::Lost { resumed: Position::of(5), through: Position::of(9), missed: None, turn };
+        assert_eq!(text(&mut reader, lost(3)).1, Some(GapReason::Evicted));
+        assert!(!reader.is_past_losses());
+        assert_eq!(text(&mut reader, lost(3)).1, None);
+        assert_eq!(text(&mut reader, lost(4)).1, Some(GapReason::Lagged), "another topic's");
+        reader.position = Position::of(9);
+        assert!(reader.is_past_losses());
+    }
+
+    #[test]
+    fn what_was_gone_when_it_was_asked_for_what_is_kept_is_not_told_and_what_goes_later_is() {
+        let lost = |through, turn| Coverage::Lost {
+            resumed: Position::of(through),
+            through: Position::of(through),
+            missed: None,
+            turn,
+        };
+        let since = || Reader::open(Start::Since { position: Position::of(2), head: head(9) });
+        let mut reader = since();
+        assert_eq!(text(&mut reader, lost(7, 3)), ("retry: 2000\nid: 00000000000e-2\n\n".to_owned(), None));
+        assert_eq!(text(&mut reader, lost(7, 3)).1, None);
+        assert_eq!(
+            text(&mut reader, lost(8, 4)).1,
+            Some(GapReason::Evicted),
+            "it was there, and is gone unread"
+        );
+        assert_eq!(text(&mut since(), lost(10, 5)).1, Some(GapReason::Evicted), "it came later, and is gone");
     }
 
     #[test]
@@ -334,9 +419,10 @@ mod tests {
 
     #[test]
     fn a_lagging_reader_is_told_only_when_something_is_missing() {
-        let mut reader = Reader::lagging(Position::of(3));
+        let mut reader = Reader::lagging(head(3));
         assert_eq!(text(&mut reader, Coverage::Complete), (String::new(), None));
-        let lost = Coverage::Lost { resumed: Position::of(8), through: Position::of(8), missed: None };
+        let lost =
+            Coverage::Lost { resumed: Position::of(8), through: Position::of(8), missed: None, turn: 1 };
         let (bytes, gap) = text(&mut reader, lost);
         assert!(
             bytes.contains("\"requested\":\"00000000000e-3\"") && bytes.contains("\"missed\":null"),
@@ -347,8 +433,8 @@ mod tests {
 
     #[test]
     fn a_reset_is_told_with_the_cursor_of_before() {
-        let mut reader = Reader::lagging(Position::of(3));
-        reader.reset(Cursor::new(Epoch::new(0xd), Position::of(3)), Position::START);
+        let mut reader = Reader::lagging(Cursor::new(Epoch::new(0xd), Position::of(3)));
+        reader.reset(head(0));
         assert!(reader.needs_coverage());
         let (bytes, gap) = text(&mut reader, Coverage::Complete);
         assert!(

@@ -14,14 +14,9 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
+use super::limits::{RING_BYTES, RING_ENTRIES};
 use crate::event::{Cursor, Format, LoggedEvent, Position};
 use crate::sse::{self, Framed};
-
-/// Entries at most. At 100,000 events/s a shard may be away for 80 ms before it has to read history.
-pub const RING_ENTRIES: usize = 8192;
-
-/// Bytes that the ring may keep alive beyond history. Large events leave it sooner.
-pub const RING_BYTES: usize = 16 << 20;
 
 /// What the log's tail brought.
 pub struct Entry {
@@ -29,22 +24,12 @@ pub struct Entry {
     pub number: u64,
     /// Its place in the log.
     pub cursor: Cursor,
+    /// Resets up to and including it. Whoever was overtaken sees by it whether one was among what it missed.
+    pub resets: u64,
     /// When it was put here, for the delivery latency.
     pub published: Instant,
-    /// The last time that the log began anew, up to this entry.
-    pub anew: Anew,
     /// What it is.
     pub what: What,
-}
-
-/// A beginning of the log's order. Whoever was not told of it by its own entry, because the ring had moved past that, sees
-/// from the next entry that there was one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Anew {
-    /// How many there have been.
-    pub count: u64,
-    /// The place that what came next follows.
-    pub at: Position,
 }
 
 /// An event's frames, by format.
@@ -126,7 +111,7 @@ impl Ring {
             weights: VecDeque::with_capacity(entries),
             bytes: 0,
             budget: bytes,
-            anew: Anew::default(),
+            resets: 0,
         };
         (writer, ring)
     }
@@ -205,7 +190,7 @@ pub struct RingWriter {
     weights: VecDeque<usize>,
     bytes: usize,
     budget: usize,
-    anew: Anew,
+    resets: u64,
 }
 
 impl RingWriter {
@@ -214,7 +199,8 @@ impl RingWriter {
         let mut number = self.ring.head.load(Ordering::Relaxed);
         for logged in batch {
             let what = What::Event(Arc::clone(logged), Frames::default());
-            self.put(Entry { number, cursor: logged.cursor, published: now, anew: self.anew, what });
+            let (cursor, resets) = (logged.cursor, self.resets);
+            self.put(Entry { number, cursor, resets, published: now, what });
             number += 1;
         }
         self.ring.head.store(number, Ordering::Release);
@@ -223,8 +209,8 @@ impl RingWriter {
     /// Tells the shards that the log began anew at `cursor`.
     pub fn reset(&mut self, cursor: Cursor, now: Instant) {
         let number = self.ring.head.load(Ordering::Relaxed);
-        self.anew = Anew { count: self.anew.count + 1, at: cursor.position };
-        self.put(Entry { number, cursor, published: now, anew: self.anew, what: What::Reset });
+        self.resets += 1;
+        self.put(Entry { number, cursor, resets: self.resets, published: now, what: What::Reset });
         self.ring.head.store(number + 1, Ordering::Release);
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::arrivals::Arrivals;
 use super::command::PageKey;
 use super::interest::Interest;
+use super::limits::Bounds;
 use super::metrics::Metrics;
 use super::settings::Settings;
 use crate::event::Subscription;
@@ -18,6 +19,8 @@ use crate::live::Live;
 pub struct Shared {
     /// When the fan-out was started.
     pub started: Instant,
+    /// The limits that a test may lower.
+    pub bounds: Bounds,
     /// Who listens to what.
     pub interest: Interest,
     /// The settings now.

@@ -256,11 +256,14 @@ pub enum Coverage {
         /// The place just before the oldest matching event that is kept, or the newest loss when none is kept; never
         /// before the asked-for position.
         resumed: Position,
-        /// The newest position at which something is, or may be, gone. A reader that has told a loss up to here need not
-        /// tell it again.
+        /// The newest position at which something is, or may be, gone. A reader that has told a loss of this `turn` or a
+        /// later one need not tell it again.
         through: Position,
         /// How many matching events are gone, where it is known exactly.
         missed: Option<u64>,
+        /// When the newest of these losses came, as a number that grows with each. Of several topics one may lose events
+        /// that lie before another's newest loss: that there was one more is seen by this, and by nothing else.
+        turn: u64,
     },
 }
 

@@ -9,6 +9,7 @@ use socket2::Socket;
 use super::group::Key;
 use crate::fanout::addresses::Held;
 use crate::fanout::batch::Rest;
+use crate::fanout::limits::BATCH_BYTES;
 use crate::fanout::metrics::Closed;
 use crate::fanout::reader::Reader;
 
@@ -27,34 +28,45 @@ pub enum Place {
 }
 
 impl Place {
-    /// From behind to waiting for a page. False, and nothing changes, when it is elsewhere.
-    pub fn fetch(&mut self) -> bool {
-        self.turn(|place| match place {
+    /// The reader, while it is not at the live end.
+    pub fn reader(&self) -> Option<&Reader> {
+        match self {
+            Self::Behind(reader) | Self::Fetching(reader) => Some(reader),
+            Self::Member(_) | Self::Joiner | Self::Shut => None,
+        }
+    }
+
+    /// As [`Place::reader`].
+    pub fn reader_mut(&mut self) -> Option<&mut Reader> {
+        match self {
+            Self::Behind(reader) | Self::Fetching(reader) => Some(reader),
+            Self::Member(_) | Self::Joiner | Self::Shut => None,
+        }
+    }
+
+    /// One who is behind waits for a page. False when it is not behind.
+    pub fn start_fetching(&mut self) -> bool {
+        self.exchange(|place| match place {
             Self::Behind(reader) => Ok(Self::Fetching(reader)),
             other => Err(other),
         })
     }
 
-    /// From waiting for a page to behind. False, and nothing changes, when it is elsewhere.
+    /// One who waits for a page is behind again. False when it does not wait for one.
     pub fn stop_fetching(&mut self) -> bool {
-        self.turn(|place| match place {
+        self.exchange(|place| match place {
             Self::Fetching(reader) => Ok(Self::Behind(reader)),
             other => Err(other),
         })
     }
 
-    fn turn(&mut self, to: impl FnOnce(Self) -> Result<Self, Self>) -> bool {
-        // What stands there meanwhile is seen by nobody.
-        match to(std::mem::replace(self, Self::Shut)) {
-            Ok(place) => {
-                *self = place;
-                true
-            }
-            Err(place) => {
-                *self = place;
-                false
-            }
-        }
+    /// Puts another place here, made of this one, unless that is refused. A reader can only be moved out of one place into
+    /// another by way of a third.
+    fn exchange(&mut self, change: impl FnOnce(Self) -> Result<Self, Self>) -> bool {
+        let changed = change(std::mem::replace(self, Self::Shut));
+        let done = changed.is_ok();
+        *self = changed.unwrap_or_else(|same| same);
+        done
     }
 }
 
@@ -68,8 +80,11 @@ pub struct Conn {
     pub held: Option<Arc<Held>>,
     /// When it was opened, in seconds since the fan-out's start.
     pub opened: u32,
-    /// When it last had all of a batch or stood at the live end, in the same seconds. Kept while it is behind.
+    /// When it last had all of a batch, or as many bytes in parts, or stood at the live end, in the same seconds. Kept while
+    /// it is behind.
     pub progressed: u32,
+    /// Bytes that its socket has taken since then.
+    pub taken: u32,
     pub place: Place,
     /// Key of its group.
     pub group: u32,
@@ -85,6 +100,21 @@ pub struct Conn {
     pub ending: Option<Ending>,
     /// In the queue of connections that can go on.
     pub queued: Queued,
+}
+
+impl Conn {
+    /// It stands at the live end, or has all there was for it.
+    pub fn progress(&mut self, now: u32) {
+        (self.progressed, self.taken) = (now, 0);
+    }
+
+    /// Its socket has taken a part of what there was for it: a small one never takes a whole batch at once.
+    pub fn take(&mut self, bytes: usize, now: u32) {
+        self.taken = self.taken.saturating_add(bytes as u32);
+        if self.taken as usize >= BATCH_BYTES {
+            self.progress(now);
+        }
+    }
 }
 
 /// What a connection is to do after its half-written rest, and why.

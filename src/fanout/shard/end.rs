@@ -9,16 +9,10 @@ use super::Shard;
 use super::conn::{Ending, Place};
 use super::group::Key;
 use super::replay::Ready;
-use super::timers::farewell;
 use crate::fanout::Closed;
+use crate::fanout::limits::{DISCARD_BYTES, DISCARDS, LINGER};
 use crate::fanout::reader::Reader;
-
-/// How long a connection whose write side is shut may take to close its own, before it is closed anyway.
-const LINGER: Duration = Duration::from_secs(2);
-
-/// Bytes that are read at once, and how often in one turn, from a connection that is being closed.
-const DISCARD_BYTES: usize = 16 << 10;
-const DISCARDS: usize = 4;
+use crate::sse::{Framed, Framing, retry_only};
 
 impl Shard {
     /// Ends a stream cleanly: whatever frame is under way is finished, then come a fresh `retry:` and the body's end, and
@@ -34,7 +28,7 @@ impl Shard {
             return;
         }
         if matches!(conn.place, Place::Member(_) | Place::Joiner) {
-            self.fall_behind(key, Reader::lagging(self.at.position));
+            self.fall_behind(key, Reader::lagging(self.live.at));
         }
         let framing = self.groups[self.conns[key as usize].group as usize].1.framing;
         let farewell = farewell(self.retry(), framing);
@@ -112,4 +106,11 @@ impl Shard {
             self.shared.metrics.lagging.add(change);
         }
     }
+}
+
+/// The bytes of a clean end: a fresh `retry:` and the end of the body.
+fn farewell(retry: Duration, framing: Framing) -> Vec<u8> {
+    let mut bytes = Framed::new(&retry_only(retry)).bytes(framing).to_vec();
+    bytes.extend_from_slice(framing.end());
+    bytes
 }

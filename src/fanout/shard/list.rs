@@ -33,7 +33,7 @@ impl Shard {
                 continue;
             }
             let age = self.seconds().saturating_sub(conn.opened);
-            let lag = self.at.position.sequence.saturating_sub(self.live_position(key).sequence);
+            let lag = self.live.at.position.sequence.saturating_sub(self.live_position(key).sequence);
             connections.push(Listed {
                 id: ConnId { shard: self.index as u32, conn: self.conn_ref(key) },
                 remote: conn.remote,

@@ -10,20 +10,9 @@ use super::{Shard, replay::Ready};
 use crate::event::{Cursor, Position};
 use crate::fanout::Closed;
 use crate::fanout::batch::{Batch, Cut};
-use crate::fanout::limits::PINNED_BYTES;
+use crate::fanout::limits::{PENDING_BYTES, WRITES};
 use crate::fanout::reader::Reader;
 use crate::fanout::ring::{Entry, What};
-
-/// Members written to before another group has its turn. At 8 µs a write this is 2 ms.
-const SLICE: usize = 256;
-
-/// Writes in one turn of the loop, before sockets, commands and the ring are looked at again. At 8 µs a write this is
-/// 8 ms; a turn's own cost is spread over as many small jobs.
-const WRITES: usize = 1024;
-
-/// Events that are pulled but wait behind a job. More stay in the ring: a shard that cannot keep up falls behind there,
-/// and its subscribers go on from history, rather than growing.
-const PENDING_BYTES: usize = 8 << 20;
 
 /// How far a slice of a job came.
 enum Slice {
@@ -31,6 +20,15 @@ enum Slice {
     Done,
     /// So many members were written to, and more are left.
     Partly(usize),
+}
+
+/// How this shard came to know that the log began anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// By the reset itself, which says where.
+    Reset,
+    /// By an entry behind it: the ring has overtaken the reset.
+    Later,
 }
 
 /// How a batch went out to one connection.
@@ -47,38 +45,36 @@ pub(super) enum Sent {
 impl Shard {
     /// Whether the ring has something that this shard may take now.
     pub(super) fn can_pull(&self) -> bool {
-        self.pending < PENDING_BYTES && self.ring.head() > self.next
+        self.live.pending < PENDING_BYTES && self.ring.head() > self.live.next
     }
 
     /// Takes from the ring what has come, in order, and puts it to the groups that listen.
     pub(super) fn pull(&mut self) {
         while self.can_pull() {
-            match self.ring.get(self.next) {
+            match self.ring.get(self.live.next) {
                 Some(entry) => {
                     if matches!(entry.what, What::Reset) {
                         if !self.all_idle() {
                             break;
                         }
-                        self.begin_anew(entry.cursor);
-                        self.since = (entry.number + 1, entry.cursor.position);
+                        self.begin_anew(&entry, Seen::Reset);
                     } else {
                         self.put(&entry);
                     }
-                    self.next = entry.number + 1;
-                    self.at = entry.cursor;
-                    self.anew = entry.anew.count;
+                    self.live.next = entry.number + 1;
+                    self.live.at = entry.cursor;
                 }
                 // Overtaken: what is missing here is in history, unless it was evicted, and then it is told.
                 None if self.all_idle() => self.skip_ahead(),
                 None => break,
             }
         }
-        self.progress.pulled.store(self.next, Ordering::Relaxed);
+        self.progress.pulled.store(self.live.next, Ordering::Relaxed);
         self.unpark();
     }
 
     fn all_idle(&self) -> bool {
-        self.jobs.is_empty() && self.dirty.is_empty()
+        self.live.jobs.is_empty() && self.live.dirty.is_empty()
     }
 
     fn put(&mut self, entry: &Arc<Entry>) {
@@ -94,10 +90,10 @@ impl Shard {
             }
             let Some(framed) = entry.framed(group.subscription.format) else { return };
             if group.is_idle() {
-                self.dirty.push(key);
+                self.live.dirty.push(key);
             }
             let at = entry.cursor.position;
-            self.pending += group.put(self.at.position, at, framed.clone(), entry.published);
+            self.live.pending += group.put(self.live.at.position, at, framed.clone(), entry.published);
         }
     }
 
@@ -106,48 +102,62 @@ impl Shard {
         tracing::warn!(shard = self.index, "overtaken by the ring; subscribers go on from history");
         let oldest = self.ring.oldest();
         // The entry may be overtaken in its turn; then the next round of the loop skips further.
-        let Some(entry) = self.ring.get(oldest.max(self.next)) else { return };
-        let from = self.at.position;
-        self.demote_all(|_| Reader::lagging(from));
-        if entry.anew.count != self.anew {
-            self.begin_anew(Cursor::new(entry.cursor.epoch, entry.anew.at));
+        let Some(entry) = self.ring.get(oldest.max(self.live.next)) else { return };
+        if entry.resets == self.live.resets {
+            self.demote_all();
+            // Where the span that can still be searched begins: behind this entry, which itself is left to history.
+            self.live.since = (entry.number + 1, entry.cursor.position);
+        } else {
+            self.begin_anew(&entry, Seen::Later);
         }
-        // Where the span that can still be searched begins: behind this entry, which itself is left to history.
-        self.since = (entry.number + 1, entry.cursor.position);
-        self.next = entry.number + 1;
-        self.at = entry.cursor;
-        self.anew = entry.anew.count;
+        self.live.next = entry.number + 1;
+        self.live.at = entry.cursor;
     }
 
-    /// The log lost its place or began anew at `cursor`: everyone is told, and goes on from there.
-    fn begin_anew(&mut self, cursor: Cursor) {
-        let from = self.at.position;
-        self.demote_all(|_| Reader::lagging(from));
-        let old = self.at.epoch;
-        let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
+    /// The log lost its place or began anew, at `entry` or on the way to it: everyone is told, and goes on from there.
+    fn begin_anew(&mut self, entry: &Entry, seen: Seen) {
+        self.demote_all();
+        let old = self.live.at;
+        // What lay between the last reset and an entry that was seen later may still be in history.
+        let place = if seen == Seen::Reset { entry.cursor.position } else { Position::START };
+        let new = Cursor::new(entry.cursor.epoch, place);
+        // A new subscriber that is past all that was lost: the log was there before this shard.
+        let spared = |reader: &Reader| {
+            let at = reader.cursor();
+            let ahead = old.epoch != new.epoch || at.position > old.position;
+            seen == Seen::Reset && at.epoch == new.epoch && ahead && at.position >= new.position
+        };
+        self.live.since = (entry.number + 1, entry.cursor.position);
+        self.live.resets = entry.resets;
+        if old.epoch != new.epoch {
+            self.live.left = Some(old.epoch);
+        }
         for (_, group) in &mut self.groups {
             group.1.told = 0;
         }
+        let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
         for key in keys {
             let conn = &mut self.conns[key as usize];
             conn.told = 0;
-            let (Place::Behind(reader) | Place::Fetching(reader)) = &mut conn.place else { continue };
-            let was = Cursor::new(old, reader.position);
-            reader.reset(was, cursor.position);
-            // The page it waits for is of the old order; when it comes it finds nobody.
+            if let Place::Behind(reader) | Place::Fetching(reader) = &mut conn.place
+                && !spared(reader)
+            {
+                reader.reset(new);
+            }
             if conn.place.stop_fetching() {
+                // The page it waits for is of the old order; when it comes it finds nobody.
                 self.queue(key, Ready::Writable);
             }
         }
-        self.pages.clear();
+        self.behind.pages.clear();
     }
 
     /// Every member and joiner leaves the live end. Only while all groups are idle, when all stand at one place.
-    fn demote_all(&mut self, reader: impl Fn(Key) -> Reader) {
+    fn demote_all(&mut self) {
         let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
         for key in keys {
             if matches!(self.conns[key as usize].place, Place::Member(_) | Place::Joiner) {
-                self.fall_behind(key, reader(key));
+                self.fall_behind(key, Reader::lagging(self.live.at));
                 self.queue(key, Ready::Writable);
             }
         }
@@ -156,7 +166,8 @@ impl Shard {
     /// A member or joiner leaves the live end.
     pub(super) fn fall_behind(&mut self, key: Key, reader: Reader) {
         self.leave_members(key);
-        self.conns[key as usize].progressed = self.seconds();
+        let now = self.seconds();
+        self.conns[key as usize].progress(now);
         self.set_place(key, Place::Behind(Box::new(reader)));
     }
 
@@ -177,15 +188,15 @@ impl Shard {
 
     /// Makes a job of what is pending in each group that has none.
     pub(super) fn start_jobs(&mut self) {
-        for key in std::mem::take(&mut self.dirty) {
+        for key in std::mem::take(&mut self.live.dirty) {
             self.start_job(key);
         }
     }
 
     fn start_job(&mut self, key: u32) {
         let Some((bytes, inside)) = self.groups[key as usize].1.start_job(&self.pins) else { return };
-        self.pending -= bytes;
-        self.jobs.push_back(key);
+        self.live.pending -= bytes;
+        self.live.jobs.push_back(key);
         for (member, at) in inside {
             self.write_inside(key, member, at);
         }
@@ -195,7 +206,8 @@ impl Shard {
     fn write_inside(&mut self, group: u32, key: Key, at: Position) {
         let Some(job) = self.groups[group as usize].1.job() else { return };
         let batch = Rc::clone(&job.batch);
-        self.set_place(key, Place::Behind(Box::new(Reader::lagging(at))));
+        let at_cursor = Cursor::new(self.live.at.epoch, at);
+        self.set_place(key, Place::Behind(Box::new(Reader::lagging(at_cursor))));
         if self.write(key, &batch, batch.offset_after(at), at) == Sent::All {
             let index = self.groups[group as usize].1.admit(key) as u32;
             self.set_place(key, Place::Member(index));
@@ -204,19 +216,19 @@ impl Shard {
 
     /// Writes a slice of each job in turn, a bounded number of writes in all.
     pub(super) fn write_slices(&mut self) {
-        let mut left = WRITES;
-        for _ in 0..self.jobs.len() {
+        let (mut left, slice) = (WRITES, self.shared.bounds.slice);
+        for _ in 0..self.live.jobs.len() {
             if left == 0 {
                 return;
             }
-            let Some(key) = self.jobs.pop_front() else { return };
-            match self.write_slice(key, SLICE.min(left)) {
+            let Some(key) = self.live.jobs.pop_front() else { return };
+            match self.write_slice(key, slice.min(left)) {
                 Slice::Done => {
                     self.finish_job(key);
                     left -= 1;
                 }
                 Slice::Partly(writes) => {
-                    self.jobs.push_back(key);
+                    self.live.jobs.push_back(key);
                     left -= writes;
                 }
             }
@@ -254,7 +266,7 @@ impl Shard {
     fn write_failed(&mut self, key: Key, batch: &Rc<Batch>, start: Position, sent: Option<usize>) {
         let Some(sent) = sent else { return self.close(key, Closed::Error) };
         self.shared.metrics.delivered_bytes.inc_by(sent as u64);
-        self.fall_behind(key, Reader::lagging(start));
+        self.fall_behind(key, Reader::lagging(Cursor::new(self.live.at.epoch, start)));
         self.keep(key, batch, sent, start);
     }
 
@@ -270,7 +282,7 @@ impl Shard {
             conns[member as usize].place = Place::Member(index);
         }
         if !group.is_idle() {
-            self.dirty.push(key);
+            self.live.dirty.push(key);
         } else if group.connections == 0 {
             self.remove_group(key);
         }
@@ -284,12 +296,15 @@ impl Shard {
                 let last = batch.last().unwrap_or(at);
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
                 self.shared.metrics.deliveries.inc_by(batch.events_between(at, last));
-                self.conns[key as usize].progressed = self.seconds();
+                let now = self.seconds();
+                self.conns[key as usize].progress(now);
                 self.move_to(key, last);
                 Sent::All
             }
             Ok(sent) => {
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
+                let now = self.seconds();
+                self.conns[key as usize].take(sent, now);
                 self.keep(key, batch, offset + sent, at);
                 if self.conns.contains(key as usize) { Sent::Part } else { Sent::Gone }
             }
@@ -311,7 +326,7 @@ impl Shard {
         let pins = rest.is_some();
         self.conns[key as usize].rest = rest;
         self.move_to(key, position);
-        if pins && self.pins.bytes() > PINNED_BYTES {
+        if pins && self.pins.bytes() > self.shared.bounds.pinned_bytes {
             self.close(key, Closed::Pinned);
         }
     }
@@ -323,7 +338,7 @@ impl Shard {
         let twice = matches!(ready, Ready::Writable) && *queued == Queued::Yes;
         if !twice {
             *queued = Queued::Yes;
-            self.ready.push_back((conn, ready));
+            self.behind.ready.push_back((conn, ready));
         }
     }
 }

@@ -11,6 +11,8 @@ mod end;
 mod group;
 mod list;
 mod live;
+#[cfg(test)]
+mod model;
 mod replay;
 mod routes;
 mod timers;
@@ -36,24 +38,15 @@ use self::timers::Timers;
 use super::batch::Pins;
 use super::command::{Admission, Admit, Command, Fault, PageKey};
 use super::doorbell::Doorbell;
-use super::limits::{VANISHED_BEATS, VANISHED_LEAST};
+use super::limits::{COMMANDS, EVENTS, IDLE_WAIT, VANISHED_BEATS, VANISHED_LEAST};
 use super::reader::Reader;
 use super::ring::Ring;
 use super::shared::Shared;
-use crate::event::{Cursor, Position, Subscription};
+use crate::event::{Cursor, Epoch, Position, Subscription};
 use crate::sse::Framing;
 
 /// Token of the waker; connections use their keys.
 const WAKER: Token = Token(usize::MAX);
-
-/// Socket events taken from the kernel at once.
-const EVENTS: usize = 1024;
-
-/// Commands taken in one turn, so that a burst of new subscribers does not hold up those who are there.
-const COMMANDS: usize = 256;
-
-/// The longest wait of a shard that has nothing to do: the sign of life for `/healthz`.
-const IDLE_WAIT: Duration = Duration::from_secs(1);
 
 /// The side of a shard that other threads hold.
 pub struct Handle {
@@ -144,20 +137,50 @@ struct Shard {
     serial: u64,
     group_keys: HashMap<(Arc<Subscription>, Framing), u32>,
     routes: Routes,
+    live: Live,
+    behind: Behind,
+    pins: Pins,
+    timers: Timers,
+    now: Instant,
+}
+
+/// The shard's own place, and what is on its way from there to the groups.
+struct Live {
     /// The ring number to pull next, and the place before it.
     next: u64,
     at: Cursor,
+    /// The log's resets up to that place.
+    resets: u64,
+    /// The epoch before the one of that place, once there is one.
+    left: Option<Epoch>,
     /// The first ring number of the current order, and the place before it.
     since: (u64, Position),
-    /// How often the log has begun anew.
-    anew: u64,
     /// Groups with a job, in turn.
     jobs: VecDeque<u32>,
     /// Groups with pending events and no job.
     dirty: Vec<u32>,
     /// Bytes of events pulled but not yet in a job.
     pending: usize,
-    pins: Pins,
+}
+
+impl Live {
+    fn new(at: Cursor) -> Self {
+        Self {
+            next: 0,
+            at,
+            resets: 0,
+            left: None,
+            since: (0, at.position),
+            jobs: VecDeque::new(),
+            dirty: Vec::new(),
+            pending: 0,
+        }
+    }
+}
+
+/// Whoever is not at the shard's place: who can go on, and who waits for what.
+#[derive(Default)]
+struct Behind {
     /// Connections that can go on with what they are behind of.
     ready: VecDeque<(ConnRef, Ready)>,
     /// Pages asked for, and who waits for them.
@@ -166,8 +189,6 @@ struct Shard {
     parked: Vec<ConnRef>,
     /// Connections whose page could not be read.
     unread: Vec<ConnRef>,
-    timers: Timers,
-    now: Instant,
 }
 
 impl Shard {
@@ -188,18 +209,9 @@ impl Shard {
             serial: 0,
             group_keys: HashMap::new(),
             routes: Routes::default(),
-            next: 0,
-            at,
-            since: (0, at.position),
-            anew: 0,
-            jobs: VecDeque::new(),
-            dirty: Vec::new(),
-            pending: 0,
+            live: Live::new(at),
+            behind: Behind::default(),
             pins: Pins::default(),
-            ready: VecDeque::new(),
-            pages: HashMap::new(),
-            parked: Vec::new(),
-            unread: Vec::new(),
             timers: Timers::new(now),
             now,
         }
@@ -225,7 +237,10 @@ impl Shard {
     }
 
     fn has_work(&self) -> bool {
-        !self.jobs.is_empty() || !self.ready.is_empty() || !self.dirty.is_empty() || self.can_pull()
+        !self.live.jobs.is_empty()
+            || !self.behind.ready.is_empty()
+            || !self.live.dirty.is_empty()
+            || self.can_pull()
     }
 
     fn wait(&mut self, events: &mut Events) {
@@ -299,12 +314,15 @@ impl Shard {
 
     /// Takes over a subscriber's socket: its response begins with what is known now.
     fn admit(&mut self, admit: Admit) {
-        let Admit { admission, subscription, held, start, epoch } = admit;
-        // This shard may not have come to the new epoch yet; then it will be told of it like everyone here.
-        let start = if epoch == self.at.epoch { start } else { start.overtaken(epoch) };
+        let Admit { admission, subscription, held, start } = admit;
         let Admission { socket, remote, framing, head, rule } = admission;
         self.watch_peer(&socket);
         let group = self.group(subscription, framing, rule);
+        let mut reader = Reader::open(start);
+        if self.live.left == Some(reader.cursor().epoch) {
+            // The log began anew while this subscriber was on its way here.
+            reader.restart(self.live.at.epoch);
+        }
         self.generation = self.generation.wrapping_add(1);
         let now = self.seconds();
         let entry = self.conns.vacant_entry();
@@ -320,7 +338,8 @@ impl Shard {
             held,
             opened: now,
             progressed: now,
-            place: Place::Behind(Box::new(Reader::open(start))),
+            taken: 0,
+            place: Place::Behind(Box::new(reader)),
             group,
             generation: self.generation,
             beat: self.timers.wheel.add(key),

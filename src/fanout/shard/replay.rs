@@ -13,21 +13,14 @@ use super::Shard;
 use super::conn::{Conn, ConnRef, Ending, Place, Queued};
 use super::group::Key;
 use super::live::{Sent, send};
-use crate::event::{LoggedEvent, Position};
-use crate::fanout::batch::{BATCH_BYTES, Batch, Placed};
+use crate::event::{Cursor, LoggedEvent, Position};
+use crate::fanout::batch::{Batch, Placed};
 use crate::fanout::command::{Fetched, PageKey};
-use crate::fanout::limits::REREAD;
+use crate::fanout::limits::{BATCH_BYTES, GO_ON, REREAD};
 use crate::fanout::reader::{Opening, Prefix};
 use crate::fanout::shared::FetchRequest;
 use crate::log::Coverage;
 use crate::sse::GapReason;
-
-/// Ring entries that are searched for one reader at once. Who is further behind reads its topic's history instead of
-/// everyone's events.
-const SEARCH_ENTRIES: u64 = 512;
-
-/// Connections that go on in one turn of the loop, a batch each.
-const GO_ON: usize = 32;
 
 /// Why a connection can go on.
 pub(super) enum Ready {
@@ -39,6 +32,7 @@ pub(super) enum Ready {
 
 /// A page for all who asked for the same.
 pub(super) struct Page {
+    key: PageKey,
     fetched: Fetched,
     /// The batch of those who need nothing said before it.
     shared: OnceCell<(Rc<Batch>, usize)>,
@@ -49,7 +43,7 @@ impl Shard {
     /// asked-for position can be honoured.
     pub(super) fn open(&mut self, key: Key, head: &Bytes) {
         let Place::Behind(reader) = &self.conns[key as usize].place else { return };
-        let known = !reader.needs_coverage() && (reader.is_at_head() || self.covers(reader.position));
+        let known = !reader.needs_coverage() && (reader.is_at_head() || self.covers(reader.cursor()));
         let mut bytes = head.to_vec();
         if known {
             bytes.extend_from_slice(&self.prefix(key, Coverage::Complete).bytes);
@@ -61,28 +55,31 @@ impl Shard {
 
     /// Whether everything after `position` is at hand without history. What this shard has not pulled yet may be too far
     /// behind once it has, so a position ahead of its own is not.
-    fn covers(&self, position: Position) -> bool {
-        position <= self.at.position && self.search_from(position).is_some()
+    fn covers(&self, at: Cursor) -> bool {
+        let reached = at.epoch == self.live.at.epoch && at.position <= self.live.at.position;
+        reached && self.search_from(at.position).is_some()
     }
 
     fn search_from(&self, position: Position) -> Option<u64> {
-        let (start, base) = self.since;
-        let first = self.ring.first_after(position, start..self.next, base)?;
-        (self.next - first <= SEARCH_ENTRIES).then_some(first)
+        let (start, base) = self.live.since;
+        let first = self.ring.first_after(position, start..self.live.next, base)?;
+        (self.live.next - first <= self.shared.bounds.search_entries).then_some(first)
     }
 
     /// What the connection's reader says before its next events.
     fn prefix(&mut self, key: Key, coverage: Coverage) -> Prefix {
         let retry = self.retry();
-        let epoch = self.at.epoch;
         let conn = &mut self.conns[key as usize];
         let group = &self.groups[conn.group as usize].1;
         let opening = Opening { retry, beats: group.subscription.beats, framing: group.framing };
-        let (Place::Behind(reader) | Place::Fetching(reader)) = &mut conn.place else {
+        let Some(reader) = conn.place.reader_mut() else {
             return Prefix { bytes: Vec::new(), gap: None };
         };
-        let prefix = reader.prefix(coverage, epoch, opening);
-        conn.told = conn.told.max(reader.position.sequence);
+        let prefix = reader.prefix(coverage, opening);
+        let Cursor { epoch, position } = reader.cursor();
+        if epoch == self.live.at.epoch {
+            conn.told = conn.told.max(position.sequence);
+        }
         if let Some(reason) = prefix.gap {
             self.shared.metrics.gap(reason);
             if reason == GapReason::Lagged {
@@ -102,7 +99,7 @@ impl Shard {
     /// Writes bytes for one connection alone; they leave its place unchanged.
     pub(super) fn write_own(&mut self, key: Key, bytes: &[u8]) -> Sent {
         let conn = &self.conns[key as usize];
-        let (Place::Behind(reader) | Place::Fetching(reader)) = &conn.place else { return Sent::Gone };
+        let Some(reader) = conn.place.reader() else { return Sent::Gone };
         let framing = self.groups[conn.group as usize].1.framing;
         let at = reader.position;
         let (batch, _) = Batch::build(bytes, at, &[], framing, &self.pins);
@@ -114,16 +111,17 @@ impl Shard {
         loop {
             let conn = &self.conns[key as usize];
             let Place::Behind(reader) = &conn.place else { return };
-            let position = reader.position;
-            if position > self.at.position {
+            let Cursor { epoch, position } = reader.cursor();
+            if epoch != self.live.at.epoch || position > self.live.at.position {
                 // The log is ahead of this shard; it catches up at its next pull.
-                return self.parked.push(self.conn_ref(key));
+                return self.behind.parked.push(self.conn_ref(key));
             }
             let open = reader.is_open() && !reader.needs_coverage();
-            if open && position == self.at.position {
+            let near = open && reader.is_past_losses();
+            if open && position == self.live.at.position {
                 return self.join(key);
             }
-            let Some(first) = self.search_from(position).filter(|_| open) else {
+            let Some(first) = self.search_from(position).filter(|_| near) else {
                 return self.fetch(key);
             };
             match self.write_found(key, first) {
@@ -140,7 +138,7 @@ impl Shard {
         let subscription = &*group.subscription;
         let (mut frames, mut bytes): (Vec<Placed>, usize) = (Vec::new(), 0);
         let mut looked = None;
-        for number in first..self.next {
+        for number in first..self.live.next {
             let Some(entry) = self.ring.get(number) else { break };
             let wanted = entry.event().is_some_and(|LoggedEvent { event, .. }| {
                 subscription.filter.admits(event.kind.as_ref())
@@ -181,7 +179,7 @@ impl Shard {
 
     /// The seam: a connection that stands at the shard's own place joins its group there.
     fn join(&mut self, key: Key) {
-        let at = self.at.position;
+        let at = self.live.at.position;
         let group = &mut self.groups[self.conns[key as usize].group as usize].1;
         let place = match group.join(key, at) {
             Some(index) => Place::Member(index as u32),
@@ -193,32 +191,40 @@ impl Shard {
     /// Asks for the page of history that this connection needs next. Whoever needs the same shares it.
     fn fetch(&mut self, key: Key) {
         let conn = self.conn_ref(key);
-        let group = self.conns[key as usize].group;
-        let (serial, group) = &self.groups[group as usize];
-        let Place::Behind(reader) = &self.conns[key as usize].place else { return };
-        let page = PageKey { group: *serial, epoch: self.at.epoch, anew: self.anew, after: reader.position };
-        let waiting = self.pages.entry(page).or_default();
+        if !self.conns[key as usize].place.start_fetching() {
+            return;
+        }
+        let Some(page) = self.page_key(key) else { return };
+        let waiting = self.behind.pages.entry(page).or_default();
         waiting.push(conn);
         if waiting.len() == 1 {
+            let group = &self.groups[self.conns[key as usize].group as usize].1;
             let subscription = Arc::clone(&group.subscription);
             self.shared.fetch(self.index, FetchRequest { page, subscription });
         }
-        self.conns[key as usize].place.fetch();
+    }
+
+    /// The page that this connection needs next, or waits for.
+    fn page_key(&self, key: Key) -> Option<PageKey> {
+        let conn = &self.conns[key as usize];
+        let Cursor { epoch, position } = conn.place.reader()?.cursor();
+        let group = self.groups[conn.group as usize].0;
+        Some(PageKey { group, epoch, resets: self.live.resets, after: position })
     }
 
     /// A page came, or could not be read now.
     pub(super) fn on_page(&mut self, key: PageKey, fetched: Option<Fetched>) {
-        let waiting = self.pages.remove(&key).unwrap_or_default();
+        let waiting = self.behind.pages.remove(&key).unwrap_or_default();
         let Some(fetched) = fetched else {
             for conn in waiting {
                 if self.stop_fetching(conn) {
-                    self.unread.push(conn);
+                    self.behind.unread.push(conn);
                     self.timers.reread.get_or_insert(self.now + REREAD);
                 }
             }
             return;
         };
-        let page = Rc::new(Page { fetched, shared: OnceCell::new() });
+        let page = Rc::new(Page { key, fetched, shared: OnceCell::new() });
         for conn in waiting {
             if self.find(conn).is_some() {
                 self.queue(conn.key, Ready::Page(Rc::clone(&page)));
@@ -234,20 +240,23 @@ impl Shard {
     /// Lets connections go on that can, a bounded number in one turn.
     pub(super) fn go_on(&mut self) {
         for _ in 0..GO_ON {
-            let Some((conn, ready)) = self.ready.pop_front() else { return };
+            let Some((conn, ready)) = self.behind.ready.pop_front() else { return };
             let Some(found) = self.find(conn) else { continue };
             found.queued = Queued::No;
             match ready {
                 Ready::Writable if matches!(found.place, Place::Shut) => self.discard(conn.key),
-                Ready::Writable => {
+                // A page from before a reset is for nobody: whoever waited for it is behind again, or waits for another.
+                Ready::Page(page)
+                    if self.page_key(conn.key) == Some(page.key) && self.stop_fetching(conn) =>
+                {
+                    // Flushed here, too: the event that the socket takes more may have come while this was queued.
                     if self.flush(conn.key) {
-                        self.advance(conn.key);
+                        self.take_page(conn.key, &page);
                     }
                 }
-                Ready::Page(page) => {
-                    // Flushed here, too: the event that the socket takes more may have come while this was queued.
-                    if self.stop_fetching(conn) && self.flush(conn.key) {
-                        self.take_page(conn.key, &page);
+                Ready::Writable | Ready::Page(_) => {
+                    if self.flush(conn.key) {
+                        self.advance(conn.key);
                     }
                 }
             }
@@ -256,6 +265,7 @@ impl Shard {
 
     /// Writes the rest of a half-written frame. True when none is left and the connection may go on.
     fn flush(&mut self, key: Key) -> bool {
+        let now = self.seconds();
         let conn = &mut self.conns[key as usize];
         while let Some(rest) = &mut conn.rest {
             match send(&conn.socket, rest.bytes()) {
@@ -265,6 +275,7 @@ impl Shard {
                     if rest.advance(sent) {
                         conn.rest = None;
                     }
+                    conn.take(sent, now);
                 }
                 Err(_) => {
                     self.close(key, crate::fanout::Closed::Error);
@@ -307,24 +318,39 @@ impl Shard {
     /// Connections whose page could not be read ask again. By the clock, not at once: the log is in trouble.
     pub(super) fn read_again(&mut self) {
         let now = self.seconds();
-        for conn in std::mem::take(&mut self.unread) {
+        for conn in std::mem::take(&mut self.behind.unread) {
             if let Some(found) = self.find(conn) {
-                found.progressed = now;
+                found.progress(now);
                 self.queue(conn.key, Ready::Writable);
             }
         }
     }
 
+    /// A new subscriber that was to begin in an epoch which this shard has not come to, and a whole heartbeat has passed: the
+    /// log may have left that epoch before its tail told of it. It begins at the start of the shard's.
+    pub(super) fn wait_no_longer(&mut self, key: Key) {
+        let epoch = self.live.at.epoch;
+        if let Place::Behind(reader) = &mut self.conns[key as usize].place
+            && reader.cursor().epoch != epoch
+            && reader.waits_again()
+        {
+            reader.restart(epoch);
+            self.queue(key, Ready::Writable);
+        }
+    }
+
     /// Connections that were ahead of this shard go on when it has caught up.
     pub(super) fn unpark(&mut self) {
-        let at = self.at.position;
-        let parked = std::mem::take(&mut self.parked);
+        let at = self.live.at;
+        let parked = std::mem::take(&mut self.behind.parked);
         for conn in parked {
             match self.find(conn) {
-                Some(Conn { place: Place::Behind(reader), .. }) if reader.position <= at => {
+                Some(Conn { place: Place::Behind(reader), .. })
+                    if reader.cursor().epoch == at.epoch && reader.position <= at.position =>
+                {
                     self.queue(conn.key, Ready::Writable);
                 }
-                Some(_) => self.parked.push(conn),
+                Some(_) => self.behind.parked.push(conn),
                 None => {}
             }
         }

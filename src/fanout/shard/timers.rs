@@ -9,17 +9,11 @@ use super::conn::{Conn, ConnRef, Place};
 use super::group::Key;
 use super::live::{Sent, send};
 use super::wheel::Wheel;
-use crate::event::{Beats, Position};
-use crate::fanout::limits::PATROL;
+use crate::event::{Beats, Cursor, Position};
+use crate::fanout::limits::{AGES_KEPT, DRAIN_STEP, PATROL};
 use crate::fanout::reader::Reader;
 use crate::fanout::{Closed, Slow};
-use crate::sse::{self, Framed, Framing};
-
-/// How often a draining shard ends its next streams.
-const DRAIN_STEP: Duration = Duration::from_millis(5);
-
-/// Ages that may be kept of connections that are gone, whatever their number.
-const AGES_KEPT: usize = 64;
+use crate::sse::{self, Framed};
 
 /// The timers of one shard.
 pub(super) struct Timers {
@@ -99,10 +93,7 @@ impl Shard {
     pub(super) fn on_timers(&mut self) {
         let interval = self.shared.settings.load().heartbeat;
         if let Some(keys) = self.timers.wheel.tick(self.now, interval) {
-            let beat = Beat::new(self);
-            for key in keys {
-                self.beat(key, &beat);
-            }
+            self.beat_all(&keys);
         }
         if self.timers.reread.is_some_and(|due| due <= self.now) {
             self.timers.reread = None;
@@ -133,7 +124,7 @@ impl Shard {
     fn patrol(&mut self) {
         let Slow::Disconnect(limit) = self.shared.settings.load().slow else { return };
         // While the log can't be read, who waits for it is not slow.
-        if self.now < self.timers.patrol || !self.unread.is_empty() {
+        if self.now < self.timers.patrol || !self.behind.unread.is_empty() {
             return;
         }
         self.timers.patrol = self.now + PATROL;
@@ -148,15 +139,24 @@ impl Shard {
         }
     }
 
+    /// One heartbeat of each of these connections.
+    pub(super) fn beat_all(&mut self, keys: &[Key]) {
+        let beat = Beat::new(self);
+        for &key in keys {
+            self.beat(key, &beat);
+        }
+    }
+
     /// One heartbeat of one connection. Who stands at the head, where something moved since its last id, gets the id;
     /// everyone else a comment. Who is behind gets nothing: its socket is full, or its next events are on their way.
     fn beat(&mut self, key: Key, beat: &Beat) {
         let conn = &self.conns[key as usize];
         let group = match conn.place {
             Place::Member(_) | Place::Joiner => &self.groups[conn.group as usize].1,
-            Place::Behind(_) | Place::Fetching(_) | Place::Shut => return,
+            Place::Behind(_) => return self.wait_no_longer(key),
+            Place::Fetching(_) | Place::Shut => return,
         };
-        let news = group.is_idle() && conn.told.max(group.told) < self.at.position.sequence;
+        let news = group.is_idle() && conn.told.max(group.told) < self.live.at.position.sequence;
         let beats = group.subscription.beats;
         let said = beat.said(beats);
         // Who wants to see its beats sees in each of them where it stands, as long as that is the shard's own place.
@@ -166,12 +166,12 @@ impl Shard {
             Ok(sent) if sent == bytes.len() => {
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
                 if news {
-                    self.conns[key as usize].told = self.at.position.sequence;
+                    self.conns[key as usize].told = self.live.at.position.sequence;
                 }
             }
             Ok(sent) => {
                 let position = self.live_position(key);
-                self.fall_behind(key, Reader::lagging(position));
+                self.fall_behind(key, Reader::lagging(Cursor::new(self.live.at.epoch, position)));
                 if sent > 0 {
                     // What has begun must be finished; a beat that has not begun is left out.
                     let rest = self.write_own(key, &bytes[sent..]);
@@ -185,7 +185,7 @@ impl Shard {
     /// Where a member or joiner stands: everything up to there, and nothing after it, has been written to it.
     pub(super) fn live_position(&self, key: Key) -> Position {
         let conn = &self.conns[key as usize];
-        let (group, at) = (&self.groups[conn.group as usize].1, self.at.position);
+        let (group, at) = (&self.groups[conn.group as usize].1, self.live.at.position);
         match conn.place {
             Place::Member(index) => group.position(index as usize, at),
             Place::Joiner => group.joiner_position(key).unwrap_or(at),
@@ -231,7 +231,7 @@ struct Said {
 impl Beat {
     fn new(shard: &Shard) -> Self {
         let framed = |id, beats| Framed::new(&sse::heartbeat(id, beats));
-        let both = |beats| Said { id: framed(Some(shard.at), beats), life: framed(None, beats) };
+        let both = |beats| Said { id: framed(Some(shard.live.at), beats), life: framed(None, beats) };
         Self { comments: both(Beats::Comments), events: both(Beats::Events) }
     }
 
@@ -241,11 +241,4 @@ impl Beat {
             Beats::Events => &self.events,
         }
     }
-}
-
-/// The bytes of a clean end: a fresh `retry:` and the end of the body.
-pub(super) fn farewell(retry: Duration, framing: Framing) -> Vec<u8> {
-    let mut bytes = Framed::new(&sse::retry_only(retry)).bytes(framing).to_vec();
-    bytes.extend_from_slice(framing.end());
-    bytes
 }

@@ -4,9 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::group::Key;
-
-/// Slots: the interval is cut into so many ticks.
-const SLOTS: u32 = 64;
+use crate::fanout::limits::WHEEL_SLOTS;
 
 /// See the module's documentation.
 pub struct Wheel {
@@ -23,13 +21,13 @@ pub struct Wheel {
 impl Wheel {
     /// An empty wheel that begins to turn at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { slots: vec![Vec::new(); SLOTS as usize], filling: 0, beating: 0, last: now, due: now }
+        Self { slots: vec![Vec::new(); WHEEL_SLOTS as usize], filling: 0, beating: 0, last: now, due: now }
     }
 
     /// Adds a connection. Returns its slot and index, to be kept for [`Wheel::remove`].
     pub fn add(&mut self, key: Key) -> (u32, u32) {
         // A stride without a common factor spreads connections that come in one burst over the whole interval.
-        self.filling = (self.filling + 27) % SLOTS;
+        self.filling = (self.filling + 27) % WHEEL_SLOTS;
         let slot = &mut self.slots[self.filling as usize];
         slot.push(key);
         (self.filling, slot.len() as u32 - 1)
@@ -44,7 +42,7 @@ impl Wheel {
 
     /// The connections that beat at `now`, if a slot is due. Late ticks are not made up for all at once.
     pub fn tick(&mut self, now: Instant, interval: Duration) -> Option<Vec<Key>> {
-        let step = interval / SLOTS;
+        let step = interval / WHEEL_SLOTS;
         self.due = self.last + step;
         if now < self.due {
             return None;
@@ -56,7 +54,7 @@ impl Wheel {
             self.last = now.checked_sub(step).unwrap_or(now);
         }
         let keys = self.slots[self.beating as usize].clone();
-        self.beating = (self.beating + 1) % SLOTS;
+        self.beating = (self.beating + 1) % WHEEL_SLOTS;
         Some(keys)
     }
 
@@ -80,15 +78,15 @@ mod tests {
         let interval = Duration::from_secs(15);
         let mut beats = vec![0; 1000];
         let mut largest = 0;
-        for tick in 1..=SLOTS {
-            let keys = wheel.tick(start + interval / SLOTS * tick, interval).unwrap();
+        for tick in 1..=WHEEL_SLOTS {
+            let keys = wheel.tick(start + interval / WHEEL_SLOTS * tick, interval).unwrap();
             largest = largest.max(keys.len());
             for key in keys {
                 beats[key as usize] += 1;
             }
         }
         assert!(beats.iter().all(|&n| n == 1) && largest <= 16);
-        assert!(wheel.tick(start + interval / SLOTS, interval).is_none());
+        assert!(wheel.tick(start + interval / WHEEL_SLOTS, interval).is_none());
     }
 
     #[test]
@@ -97,11 +95,14 @@ mod tests {
         let mut wheel = Wheel::new(start);
         let (long, short) = (Duration::from_hours(1), Duration::from_millis(640));
         assert!(wheel.tick(start, long).is_none());
-        assert_eq!(wheel.due(), start + long / SLOTS);
-        let late = start + short / SLOTS;
+        assert_eq!(wheel.due(), start + long / WHEEL_SLOTS);
+        let late = start + short / WHEEL_SLOTS;
         assert!(wheel.tick(late, short).is_some(), "the old interval's next tick is not waited for");
-        assert_eq!(wheel.due(), late + short / SLOTS);
-        assert!(wheel.tick(late + short / SLOTS, long).is_none(), "nor does a longer one wait for the old");
+        assert_eq!(wheel.due(), late + short / WHEEL_SLOTS);
+        assert!(
+            wheel.tick(late + short / WHEEL_SLOTS, long).is_none(),
+            "nor does a longer one wait for the old"
+        );
     }
 
     #[test]
@@ -110,9 +111,9 @@ mod tests {
         let mut wheel = Wheel::new(start);
         let step = Duration::from_millis(10);
         let late = start + step * 1000;
-        let ticks = (0..10).filter(|_| wheel.tick(late, step * SLOTS).is_some()).count();
+        let ticks = (0..10).filter(|_| wheel.tick(late, step * WHEEL_SLOTS).is_some()).count();
         assert!(ticks <= 2, "{ticks}");
-        assert!(wheel.tick(late + step, step * SLOTS).is_some());
+        assert!(wheel.tick(late + step, step * WHEEL_SLOTS).is_some());
     }
 
     #[test]

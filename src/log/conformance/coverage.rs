@@ -63,7 +63,7 @@ fn check<K: Kind>(all: &[Arc<LoggedEvent>], selector: &Selector, after: Position
             assert_eq!(kept, want, "complete is complete");
             false
         }
-        Coverage::Lost { resumed, through, missed } => {
+        Coverage::Lost { resumed, through, missed, .. } => {
             assert!(resumed >= after && through > after && through >= resumed);
             assert!(kept.first().is_none_or(|&first| resumed < first), "resumed is before what is kept");
             assert!(gone.last().is_none_or(|&last| through >= last), "all losses are at or before `through`");

@@ -26,6 +26,9 @@ pub struct Broker {
 pub(super) struct Stored {
     pub epoch: Epoch,
     pub up: bool,
+    reads: Reads,
+    /// Reads whose answer is held.
+    held: usize,
     /// Outages so far: an answer that was on its way in one is lost.
     pub outages: u64,
     pub faults: Faults,
@@ -37,6 +40,13 @@ pub(super) struct Stored {
     records: VecDeque<Record>,
     keys: HashMap<DedupeKey, (Placement, Instant)>,
     largest: Option<usize>,
+}
+
+/// What becomes of the answers to reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    Answered,
+    Held,
 }
 
 /// One delivery: it is kept, and lost, whole.
@@ -53,6 +63,8 @@ impl Broker {
         let stored = Stored {
             epoch,
             up: true,
+            reads: Reads::Answered,
+            held: 0,
             outages: 0,
             faults: Faults::default(),
             dice: Dice::new(seed),
@@ -108,6 +120,23 @@ impl Broker {
         stored.lost = stored.last;
         drop(stored);
         self.changed.notify_waiters();
+    }
+
+    /// From now on reads are made, and their answers held until [`Broker::release_reads`].
+    pub fn hold_reads(&self) {
+        self.lock().reads = Reads::Held;
+    }
+
+    /// Lets the held answers go, and no longer holds any.
+    pub fn release_reads(&self) {
+        self.lock().reads = Reads::Answered;
+        self.changed.notify_waiters();
+    }
+
+    /// Reads whose answers are held.
+    #[must_use]
+    pub fn held_reads(&self) -> usize {
+        self.lock().held
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Stored> {
@@ -184,6 +213,35 @@ impl Broker {
         }
     }
 
+    /// A page of what was visible when it was asked for; none when it is to fail.
+    pub(super) async fn answer(
+        &self,
+        selector: &Selector,
+        after: Position,
+        limit: ReadLimit,
+    ) -> Option<Page> {
+        let page = self.read(selector, after, limit);
+        let fails = {
+            let mut stored = self.lock();
+            stored.held += 1;
+            let chance = stored.faults.unread;
+            // Without a chance no die is cast: the seeded runs of others stay as they are.
+            chance > 0.0 && stored.dice.happens(chance)
+        };
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            {
+                let mut stored = self.lock();
+                if stored.reads == Reads::Answered {
+                    stored.held -= 1;
+                    return (!fails && stored.up).then_some(page);
+                }
+            }
+            changed.await;
+        }
+    }
+
     /// A page of what is visible.
     pub(super) fn read(&self, selector: &Selector, after: Position, limit: ReadLimit) -> Page {
         let mut stored = self.lock();
@@ -202,7 +260,12 @@ impl Broker {
             page.events.push(Arc::clone(event));
         }
         if stored.lost > after {
-            page.coverage = Coverage::Lost { resumed: stored.lost, through: stored.lost, missed: None };
+            page.coverage = Coverage::Lost {
+                resumed: stored.lost,
+                through: stored.lost,
+                missed: None,
+                turn: stored.lost.sequence,
+            };
         }
         page
     }

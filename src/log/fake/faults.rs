@@ -20,6 +20,8 @@ pub struct Faults {
     pub lost_request: f64,
     /// Of being stored, and `Unknown` being answered.
     pub lost_answer: f64,
+    /// Of a read being answered `Unavailable`.
+    pub unread: f64,
 }
 
 /// What is to happen to one delivery.
@@ -56,6 +58,11 @@ impl Dice {
 
     pub(super) fn delay(&mut self, most: Duration) -> Duration {
         most.mul_f64(self.fraction())
+    }
+
+    /// Whether something of this chance happens.
+    pub(super) fn happens(&mut self, chance: f64) -> bool {
+        self.fraction() < chance
     }
 
     pub(super) fn fate(&mut self, faults: &Faults) -> Fate {

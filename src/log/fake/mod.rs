@@ -146,7 +146,8 @@ impl Log for FakeLog {
         if !self.broker.lock().up {
             return Err(ReadError::Unavailable("the broker is not reached"));
         }
-        Ok(self.broker.read(selector, after, limit))
+        let page = self.broker.answer(selector, after, limit).await;
+        page.ok_or(ReadError::Unavailable("the broker did not answer"))
     }
 
     async fn locate(

@@ -23,6 +23,7 @@ const SLOW: Faults = Faults {
     unavailable: 0.0,
     lost_request: 0.0,
     lost_answer: 0.0,
+    unread: 0.0,
 };
 
 const BAD: Faults = Faults { refused: 0.1, unavailable: 0.1, lost_request: 0.15, lost_answer: 0.15, ..SLOW };
@@ -162,7 +163,7 @@ async fn a_new_epoch_and_a_purge_reset_the_tail() {
     let two = Cursor::new(Epoch::new(1), Position::of(2));
     assert_eq!(tail.next().await, Err(TailError::Reset(two)));
     let page = log.read(&Selector::Topic(topic("never")), Position::START, WIDE).await.unwrap();
-    let lost = Coverage::Lost { resumed: Position::of(2), through: Position::of(2), missed: None };
+    let lost = Coverage::Lost { resumed: Position::of(2), through: Position::of(2), missed: None, turn: 2 };
     assert_eq!(page.coverage, lost, "it can't tell whose they were");
 
     kind.0.begin_anew(Epoch::new(2));

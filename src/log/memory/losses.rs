@@ -13,13 +13,15 @@ use crate::event::Position;
 pub(super) struct Losses {
     /// The newest; [`Position::START`] when there is none.
     newest: Position,
+    /// When that came, of all the log's losses.
+    turn: u64,
     /// How many in all, since the topic is known.
     count: u64,
     /// The topic's first event since it is known.
     first: Position,
     /// The log's "forgotten below" when the topic became known: it may have been known before, and have lost things up
     /// to here.
-    inherited: Position,
+    inherited: Forgotten,
     /// Losses up to here are counted but their positions are not known.
     blurred: Position,
     /// The positions of the losses after `blurred`, oldest first.
@@ -33,18 +35,37 @@ pub(super) struct Loss {
     pub through: Position,
     /// How many, where it is known.
     pub missed: Option<u64>,
+    /// When the newest came, of all the log's losses.
+    pub turn: u64,
+}
+
+/// Losses of topics that are forgotten lie at or before this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Forgotten {
+    /// The place.
+    pub below: Position,
+    /// When the newest of them came, of all the log's losses.
+    pub turn: u64,
+}
+
+impl Forgotten {
+    /// As the loss that it may hide.
+    pub(super) fn loss(self) -> Loss {
+        Loss { through: self.below, missed: None, turn: self.turn }
+    }
 }
 
 impl Losses {
     /// Nothing lost yet by a topic whose first event is `first`.
-    pub(super) fn new(first: Position, inherited: Position) -> Self {
+    pub(super) fn new(first: Position, inherited: Forgotten) -> Self {
         let start = Position::START;
-        Self { newest: start, count: 0, first, inherited, blurred: start, recent: VecDeque::new() }
+        Self { newest: start, turn: 0, count: 0, first, inherited, blurred: start, recent: VecDeque::new() }
     }
 
-    /// Records that the topic's oldest event, at `position`, is gone, and remembers at most `exact` positions.
-    pub(super) fn record(&mut self, position: Position, exact: usize) {
-        self.newest = position;
+    /// Records that the topic's oldest event, at `position`, is gone, as the log's loss number `turn`, and remembers at most
+    /// `exact` positions.
+    pub(super) fn record(&mut self, position: Position, turn: u64, exact: usize) {
+        (self.newest, self.turn) = (position, turn);
         self.count += 1;
         self.recent.push_back(position);
         while self.recent.len() > exact
@@ -57,6 +78,11 @@ impl Losses {
     /// The newest loss; [`Position::START`] when there is none.
     pub(super) fn newest(&self) -> Position {
         self.newest
+    }
+
+    /// When the newest came, or what may be one, of all the log's losses.
+    pub(super) fn turn(&self) -> u64 {
+        self.turn.max(self.inherited.turn)
     }
 
     /// Whether single positions are remembered.
@@ -77,12 +103,12 @@ impl Losses {
 
     /// What was lost after `after`.
     pub(super) fn after(&self, after: Position) -> Option<Loss> {
-        let through = self.newest.max(self.inherited);
-        (through > after).then(|| Loss { through, missed: self.missed(after) })
+        let through = self.newest.max(self.inherited.below);
+        (through > after).then(|| Loss { through, missed: self.missed(after), turn: self.turn() })
     }
 
     fn missed(&self, after: Position) -> Option<u64> {
-        if after < self.inherited {
+        if after < self.inherited.below {
             None
         } else if after < self.first {
             Some(self.count)
@@ -104,10 +130,10 @@ mod tests {
 
     #[test]
     fn losses_are_counted_exactly_or_said_to_be_unknown() {
-        let mut losses = Losses::new(at(10), Position::START);
+        let mut losses = Losses::new(at(10), Forgotten::default());
         assert_eq!(losses.after(Position::START), None);
         for sequence in [10, 12, 14, 16] {
-            losses.record(at(sequence), 2);
+            losses.record(at(sequence), sequence, 2);
         }
         let missed = |after| losses.after(at(after)).map(|loss| (loss.through, loss.missed));
         assert_eq!(missed(9), Some((at(16), Some(4))), "before its first event all count");
@@ -122,8 +148,8 @@ mod tests {
 
     #[test]
     fn a_topic_that_may_have_been_known_before_knows_no_count_from_then() {
-        let losses = Losses::new(at(10), at(5));
-        assert_eq!(losses.after(at(4)), Some(Loss { through: at(5), missed: None }));
+        let losses = Losses::new(at(10), Forgotten { below: at(5), turn: 3 });
+        assert_eq!(losses.after(at(4)), Some(Loss { through: at(5), missed: None, turn: 3 }));
         assert_eq!(losses.after(at(5)), None);
     }
 }

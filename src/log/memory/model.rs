@@ -298,7 +298,7 @@ impl Model {
         let newest = gone.last().copied().into_iter().chain((forgotten > after).then_some(forgotten)).max();
         let (resumed, through, missed) = match (coverage, newest) {
             (Coverage::Complete, None) => return,
-            (Coverage::Lost { resumed, through, missed }, Some(_)) => (resumed, through, missed),
+            (Coverage::Lost { resumed, through, missed, .. }, Some(_)) => (resumed, through, missed),
             (got, newest) => panic!("after {after:?}: {got:?}, but the newest loss is {newest:?}"),
         };
         assert_eq!(Some(through), newest);

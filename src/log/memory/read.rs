@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::losses::Loss;
 use super::state::State;
 use super::topic::{TopicHistory, TopicId};
 use crate::event::{LoggedEvent, Millis, Pattern, Position, Topic};
@@ -27,12 +28,12 @@ impl State {
         let upto = self.head;
         let mut pager = Pager::new(range, upto);
         match self.by_name.get(name) {
-            None => pager.lose(self.forgotten, None),
+            None => pager.lose(self.forgotten.loss()),
             Some(&id) => {
                 self.expire(id, range.now);
                 let topic = &self.topics[id.index()];
                 if let Some(loss) = topic.losses.after(range.after) {
-                    pager.lose(loss.through, loss.missed);
+                    pager.lose(loss);
                 }
                 for event in topic.events.range(topic.index_after(range.after)..) {
                     if !pager.push(event) {
@@ -93,7 +94,7 @@ impl State {
     /// covered than is.
     pub(super) fn read_merged(&mut self, ids: &[TopicId], range: Range, upto: Position) -> Page {
         let mut pager = Pager::new(range, upto);
-        pager.lose(self.forgotten, None);
+        pager.lose(self.forgotten.loss());
         let mut heads = BinaryHeap::with_capacity(ids.len());
         for &id in ids {
             // Forgotten since; or its number was given to a topic that is younger than the read.
@@ -103,7 +104,7 @@ impl State {
             self.expire(id, range.now);
             let topic = &self.topics[id.index()];
             if let Some(loss) = topic.losses.after(range.after) {
-                pager.lose(loss.through, loss.missed);
+                pager.lose(loss);
             }
             heads.extend(head(topic, id, topic.index_after(range.after)));
         }
@@ -153,18 +154,29 @@ struct Pager {
     /// Where something is gone, after the asked-for position.
     losses: Vec<Position>,
     missed: Option<u64>,
+    turn: u64,
 }
 
 impl Pager {
     fn new(range: Range, upto: Position) -> Self {
-        Self { range, upto, events: Vec::new(), bytes: 0, more: false, losses: Vec::new(), missed: Some(0) }
+        Self {
+            range,
+            upto,
+            events: Vec::new(),
+            bytes: 0,
+            more: false,
+            losses: Vec::new(),
+            missed: Some(0),
+            turn: 0,
+        }
     }
 
     /// Notes a loss, if it is after the asked-for position.
-    fn lose(&mut self, through: Position, missed: Option<u64>) {
-        if through > self.range.after {
-            self.losses.push(through);
-            self.missed = self.missed.zip(missed).map(|(a, b)| a + b);
+    fn lose(&mut self, loss: Loss) {
+        if loss.through > self.range.after {
+            self.losses.push(loss.through);
+            self.missed = self.missed.zip(loss.missed).map(|(a, b)| a + b);
+            self.turn = self.turn.max(loss.turn);
         }
     }
 
@@ -201,6 +213,6 @@ impl Pager {
             self.events.first().is_none_or(|first| loss < first.cursor.position).then_some(loss)
         };
         let resumed = self.losses.iter().filter_map(before_kept).fold(self.range.after, Position::max);
-        Coverage::Lost { resumed, through, missed: self.missed }
+        Coverage::Lost { resumed, through, missed: self.missed, turn: self.turn }
     }
 }

@@ -13,7 +13,7 @@ use slab::Slab;
 
 use super::bounds::Bounds;
 use super::dedupe::{Dedupe, Window};
-use super::losses::Losses;
+use super::losses::{Forgotten, Losses};
 use super::recency::Recency;
 use super::shares::Shares;
 use super::tail::Feed;
@@ -35,8 +35,10 @@ pub(super) struct State {
     /// For patterns that begin with a name.
     pub in_order: BTreeMap<Topic, TopicId>,
     pub recency: Recency,
-    /// Losses of topics that are forgotten lie at or before this.
-    pub forgotten: Position,
+    /// What is known of the losses of topics that are forgotten.
+    pub forgotten: Forgotten,
+    /// Losses of all topics so far.
+    losses: u64,
     /// The newest loss of any topic.
     pub newest_loss: Position,
     pub settings: Arc<HistorySettings>,
@@ -70,7 +72,8 @@ impl State {
             by_name: HashMap::new(),
             in_order: BTreeMap::new(),
             recency: Recency::new(),
-            forgotten: Position::START,
+            forgotten: Forgotten::default(),
+            losses: 0,
             newest_loss: Position::START,
             generation: 0,
             total: settings.total,
@@ -244,7 +247,8 @@ impl State {
         if !topic.losses.is_exact() {
             self.exact.push_back(id);
         }
-        topic.losses.record(position, self.bounds.exact_losses);
+        self.losses += 1;
+        topic.losses.record(position, self.losses, self.bounds.exact_losses);
         if self.exact.len() > self.bounds.exact_topics
             && let Some(longest) = self.exact.pop_front()
             && let Some(topic) = self.topics.get_mut(longest.index())
@@ -273,7 +277,8 @@ impl State {
             self.by_name.remove(&topic.name);
             self.in_order.remove(&topic.name);
             self.recency.remove(id);
-            self.forgotten = self.forgotten.max(last);
+            let Forgotten { below, turn } = self.forgotten;
+            self.forgotten = Forgotten { below: below.max(last), turn: turn.max(topic.losses.turn()) };
         }
     }
 }

@@ -32,6 +32,7 @@ fn faults() -> impl Strategy<Value = Faults> {
             unavailable,
             lost_request,
             lost_answer,
+            unread: 0.0,
         },
     )
 }

@@ -1,0 +1,728 @@
+//! One shard, turned by hand, against a model: whatever is published, evicted, purged, read, joined and left in whatever
+//! order, each subscriber gets the events of its subscription after its start, each once, in order, and holes only where
+//! a gap stands. Real sockets, so that writes end where the kernel ends them, and the real log in memory; one thread and
+//! no clock, so that a run can be had again.
+
+use std::collections::HashSet;
+use std::io::{ErrorKind, Read as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicUsize;
+
+use prometheus::Registry;
+use proptest::prelude::*;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::*;
+use crate::event::{
+    Delivery, Event, EventType, Filter, Format, LoggedEvent, Millis, Pattern, Selector, Since, Topic,
+};
+use crate::fanout::arrivals::Arrivals;
+use crate::fanout::command::Fetched;
+use crate::fanout::feeder::fetch;
+use crate::fanout::interest::Interest as Interests;
+use crate::fanout::limits::Bounds;
+use crate::fanout::reader::Start;
+use crate::fanout::ring::RingWriter;
+use crate::fanout::shared::FetchRequest;
+use crate::fanout::{Metrics, Settings, Slow};
+use crate::live::Live;
+use crate::log::clock::ManualClock;
+use crate::log::memory::MemoryLog;
+use crate::log::{Coverage, HistorySettings, Log as _, ReadLimit, Tail, TopicLimits};
+use crate::sse;
+
+const EPOCH: Epoch = Epoch::new(0xe);
+const TOPICS: [&str; 4] = ["a", "b", "b.c", "b.d"];
+const KINDS: [&str; 2] = ["k", "l"];
+/// What is listened to: topics by name, several of them, patterns, and patterns that overlap.
+const SELECTORS: [&[&str]; 5] = [&["a"], &["a", "b.c"], &["b.*"], &["**"], &["b.c", "b.*", "b.**", "a"]];
+
+/// Events of one topic that are kept: few, so that many are evicted before they are read.
+const KEPT: usize = 8;
+
+/// What the ring, a page, a slice and a search hold: little, so that all of them are left often.
+const BOUNDS: Bounds = Bounds {
+    ring_entries: 12,
+    ring_bytes: 64 << 10,
+    pinned_bytes: 64 << 20,
+    replay_pinned_bytes: 64 << 20,
+    page: ReadLimit { events: 3, bytes: 64 << 10 },
+    slice: 2,
+    search_entries: 6,
+};
+
+/// Rounds after which everything must have come to rest.
+const ROUNDS: usize = 600;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Publishes events of these topics and types, so large, as one delivery.
+    Publish(Vec<(usize, Option<usize>, usize)>),
+    /// What was published comes into the ring.
+    Feed,
+    /// A topic's history is purged.
+    Purge { topic: usize },
+    /// A turn of the shard's loop.
+    Turn,
+    /// Everyone's heartbeat is due.
+    Beat,
+    /// A new subscriber.
+    Join { wish: Wish, from: From },
+    /// A subscriber reads so many bytes.
+    Read { who: usize, bytes: usize },
+    /// A subscriber goes.
+    Leave { who: usize },
+    /// One that has gone comes back with its last id.
+    Resume { who: usize },
+    /// A page that was asked for is read, and is on its way.
+    ReadPage,
+    /// The oldest page on its way reaches the shard, or is lost.
+    Deliver(Answer),
+    /// The clock lets those ask again whose page could not be read.
+    Again,
+}
+
+/// What a subscriber wants.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    selector: usize,
+    kind: Option<usize>,
+    format: Format,
+    framing: Framing,
+}
+
+/// All events of the first topic, as they came.
+const PLAIN: Wish = Wish { selector: 0, kind: None, format: Format::Plain, framing: Framing::Close };
+
+/// Where a subscriber begins.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    Now,
+    /// After the event so many events ago.
+    Ago(usize),
+    /// After a place that is not there yet.
+    Ahead,
+    Since(Since),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Read,
+    Fails,
+}
+
+/// A subscriber as the test holds it.
+struct Client {
+    stream: Option<UnixStream>,
+    wish: Wish,
+    subscription: Arc<Subscription>,
+    /// The place it asked for.
+    start: Position,
+    /// The log's head when it came.
+    head: Position,
+    began: Began,
+    raw: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Began {
+    /// After a cursor, or now.
+    There,
+    /// After what is no cursor.
+    Unknown,
+    /// In what was kept.
+    Since,
+}
+
+struct World {
+    runtime: tokio::runtime::Runtime,
+    log: MemoryLog,
+    tail: Box<dyn Tail>,
+    shard: Shard,
+    events: Events,
+    writer: RingWriter,
+    requests: UnboundedReceiver<FetchRequest>,
+    pages: VecDeque<(PageKey, Option<Fetched>)>,
+    room: Arc<Semaphore>,
+    history: Vec<Arc<LoggedEvent>>,
+    clients: Vec<Client>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::keeping(KEPT)
+    }
+
+    /// With a history that keeps so many events of a topic.
+    fn keeping(events: usize) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let settings = Settings {
+            heartbeat: Duration::from_hours(1),
+            retry: (Duration::from_secs(2), Duration::from_secs(2)),
+            max_connection_age: None,
+            max_connections: usize::MAX,
+            per_ip: 0,
+            admissions_per_second: 0,
+            slow: Slow::Gap,
+        };
+        let history = HistorySettings {
+            default: TopicLimits { events, bytes: usize::MAX, age: Duration::from_secs(3600) },
+            rules: Vec::new(),
+            total: usize::MAX,
+            dedupe_window: Duration::from_secs(60),
+            dedupe_keys: 10,
+        };
+        let log = MemoryLog::new(Live::fixed(history), ManualClock::at(Millis(0)).clock(), EPOCH);
+        let base = Cursor::new(EPOCH, Position::START);
+        let tail = runtime.block_on(log.tail(base)).unwrap();
+        let (fetcher, requests) = unbounded_channel();
+        let shared = Shared {
+            started: Instant::now(),
+            bounds: BOUNDS,
+            interest: Interests::new(1),
+            settings: Live::fixed(settings),
+            metrics: Metrics::register(&Registry::new()).unwrap(),
+            streams: [AtomicUsize::new(0)].into(),
+            lingering: AtomicUsize::new(0),
+            fetchers: [fetcher].into(),
+            arrivals: Arrivals::default(),
+        };
+        let (writer, ring) = Ring::with_capacity(base, BOUNDS.ring_entries, BOUNDS.ring_bytes);
+        let (seed, _) = Seed::new(0, Arc::new(shared), ring).unwrap();
+        Self {
+            runtime,
+            log,
+            tail,
+            shard: Shard::new(seed),
+            events: Events::with_capacity(64),
+            writer,
+            requests,
+            pages: VecDeque::new(),
+            room: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            history: Vec::new(),
+            clients: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Publish(events) => self.publish(&events),
+            Step::Feed => self.feed(),
+            Step::Purge { topic } => {
+                // As `Fanout::purge` does it.
+                self.runtime.block_on(self.log.purge(&topic_of(topic))).unwrap();
+                self.feed();
+                self.shard.ring.purge();
+            }
+            Step::Turn => self.turn(),
+            Step::Beat => {
+                let keys: Vec<_> = self.shard.conns.iter().map(|(key, _)| key as Key).collect();
+                self.shard.beat_all(&keys);
+            }
+            Step::Join { wish, from } => self.join(wish, from),
+            Step::Read { who, bytes } => {
+                if let Some(client) = pick(&mut self.clients, who) {
+                    client.read(bytes);
+                }
+            }
+            Step::Leave { who } => {
+                if let Some(client) = pick(&mut self.clients, who) {
+                    client.stream = None;
+                }
+            }
+            Step::Resume { who } => {
+                let gone = pick(&mut self.clients, who).filter(|c| c.stream.is_none());
+                if let Some((wish, Some(last))) = gone.map(|c| (c.wish, c.last())) {
+                    self.join_at(wish, Start::resolve(Some(last.as_bytes()), self.log.head()), Began::There);
+                }
+            }
+            Step::ReadPage => {
+                self.read_page();
+            }
+            Step::Deliver(answer) => {
+                self.deliver(answer);
+            }
+            Step::Again => self.shard.read_again(),
+        }
+    }
+
+    fn publish(&mut self, events: &[(usize, Option<usize>, usize)]) {
+        let event = |&(topic, kind, size): &(usize, Option<usize>, usize)| Event {
+            topic: topic_of(topic),
+            kind: kind.map(|kind| EventType::parse(KINDS[kind]).unwrap()),
+            time: Millis(0),
+            data: vec![b'x'; size].into(),
+        };
+        let events: Vec<_> = events.iter().map(event).collect();
+        let delivery = Delivery { events: events.clone(), dedupe: None };
+        let placed = self.runtime.block_on(self.log.append(delivery)).unwrap().placement();
+        let logged = placed.cursors().zip(events).map(|(cursor, event)| LoggedEvent { cursor, event });
+        self.history.extend(logged.map(Arc::new));
+    }
+
+    /// So many small events of one topic, a delivery each.
+    fn publish_each(&mut self, topic: usize, count: usize) {
+        for _ in 0..count {
+            self.publish(&[(topic, None, 10)]);
+        }
+    }
+
+    fn feed(&mut self) {
+        while let Some(events) = self.tail.try_next().unwrap() {
+            self.writer.publish(&events, Instant::now());
+        }
+    }
+
+    /// As [`Shard::serve`] does it, but for the waiting and the clock.
+    fn turn(&mut self) {
+        let shard = &mut self.shard;
+        shard.poll(&mut self.events, Duration::ZERO);
+        shard.on_events(&self.events);
+        shard.pull();
+        shard.start_jobs();
+        shard.write_slices();
+        shard.go_on();
+    }
+
+    fn join(&mut self, wish: Wish, from: From) {
+        let head = self.log.head();
+        let (start, began) = match from {
+            From::Now => (Start::resolve(None, head), Began::There),
+            From::Ago(ago) => {
+                let at = self.history.iter().rev().nth(ago).map_or(Position::START, |e| e.cursor.position);
+                let cursor = Cursor::new(EPOCH, at).to_string();
+                (Start::resolve(Some(cursor.as_bytes()), head), Began::There)
+            }
+            From::Ahead => {
+                let ahead = Cursor::new(EPOCH, Position::of(head.position.sequence + 1)).to_string();
+                (Start::resolve(Some(ahead.as_bytes()), head), Began::Unknown)
+            }
+            From::Since(since) => {
+                let Subscription { selector, filter, .. } = subscription(wish);
+                let position = self.runtime.block_on(self.log.locate(&selector, &filter, since)).unwrap();
+                (Start::Since { position: position.min(head.position), head }, Began::Since)
+            }
+        };
+        self.join_at(wish, start, began);
+    }
+
+    fn join_at(&mut self, wish: Wish, start: Start, began: Began) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let socket = socket2::Socket::from(OwnedFd::from(theirs));
+        socket.set_nonblocking(true).unwrap();
+        socket.set_send_buffer_size(1).unwrap();
+        let admission = Admission {
+            socket,
+            remote: None,
+            framing: wish.framing,
+            head: b"\r\n\r\n"[..].into(),
+            rule: "".into(),
+        };
+        let subscription = Arc::new(subscription(wish));
+        let shared = &self.shard.shared;
+        shared.interest.join(&subscription.selector, 0);
+        shared.streams[0].fetch_add(1, Ordering::Relaxed);
+        let head = self.log.head().position;
+        let at = match &start {
+            Start::Now(cursor) | Start::After(cursor) | Start::Unknown(_, cursor) => cursor.position,
+            Start::Since { position, .. } => *position,
+            Start::Restarted(..) => panic!("there is one epoch"),
+        };
+        let client = Client {
+            stream: Some(ours),
+            wish,
+            subscription: Arc::clone(&subscription),
+            start: at,
+            head,
+            began,
+            raw: Vec::new(),
+        };
+        self.shard.admit(Admit { admission, subscription, held: None, start });
+        self.clients.push(client);
+    }
+
+    /// Reads one page that was asked for. False when none was.
+    fn read_page(&mut self) -> bool {
+        let Ok(request) = self.requests.try_recv() else { return false };
+        let room = Arc::clone(&self.room).try_acquire_owned().unwrap();
+        let page = self.runtime.block_on(fetch(&self.log, &request, BOUNDS.page, room));
+        self.pages.push_back((request.page, page));
+        true
+    }
+
+    fn deliver(&mut self, answer: Answer) -> bool {
+        let Some((key, page)) = self.pages.pop_front() else { return false };
+        self.shard.on_page(key, page.filter(|_| answer == Answer::Read));
+        true
+    }
+
+    /// Everyone reads, every page is answered, until nothing moves any more.
+    fn come_to_rest(&mut self) {
+        let mut quiet = 0;
+        for _ in 0..ROUNDS {
+            self.feed();
+            self.shard.read_again();
+            self.turn();
+            let mut moved = self.shard.has_work();
+            while self.read_page() | self.deliver(Answer::Read) {
+                moved = true;
+            }
+            for client in &mut self.clients {
+                moved |= client.read(usize::MAX) > 0;
+            }
+            quiet = if moved { 0 } else { quiet + 1 };
+            if quiet == 3 {
+                return;
+            }
+        }
+        panic!("it never came to rest");
+    }
+
+    fn check(&self) {
+        let kept = self.kept();
+        for (who, client) in self.clients.iter().enumerate() {
+            check(client, &self.history, &kept)
+                .unwrap_or_else(|why| panic!("{who}: {why}\n{}", short(&client.raw)));
+        }
+        let shard = &self.shard;
+        let open = || self.clients.iter().filter(|c| c.stream.is_some());
+        assert_eq!(shard.conns.len(), open().count());
+        assert!(shard.conns.iter().all(|(_, c)| matches!(c.place, Place::Member(_)) && c.rest.is_none()));
+        assert_eq!((shard.pins.bytes(), shard.live.pending), (0, 0));
+        assert!(
+            shard.behind.pages.is_empty() && shard.behind.parked.is_empty() && shard.behind.unread.is_empty()
+        );
+        assert_eq!(shard.shared.metrics.lagging.get(), 0);
+        let groups: HashSet<_> = open().map(|c| (&c.subscription, c.wish.framing)).collect();
+        assert_eq!(shard.groups.len(), groups.len(), "a group lives as long as its connections");
+    }
+
+    /// The places of what history has at the end.
+    fn kept(&self) -> HashSet<Position> {
+        let all = Selector::of(vec![Pattern::parse("**").unwrap()]);
+        let limit = ReadLimit { events: usize::MAX, bytes: usize::MAX };
+        let page = self.runtime.block_on(self.log.read(&all, Position::START, limit)).unwrap();
+        page.events.iter().map(|e| e.cursor.position).collect()
+    }
+}
+
+/// What a gap says.
+struct Told {
+    requested: Position,
+    missed: Option<u64>,
+    reason: String,
+    /// How many events came before it.
+    after: usize,
+}
+
+/// Holds what a client got against what there was. Says what is wrong.
+fn check(client: &Client, history: &[Arc<LoggedEvent>], kept: &HashSet<Position>) -> Result<(), String> {
+    let blocks = blocks(&client.raw, client.wish.framing);
+    let (mut seen, mut gaps, mut at): (Vec<Position>, Vec<Told>, Option<Position>) = Default::default();
+    for (index, block) in blocks.iter().enumerate() {
+        let id = field(block, "id").map(|id| Cursor::parse(id).unwrap().position);
+        if index == 0 {
+            if field(block, "retry") != Some("2000") {
+                return Err("it begins with no opening".into());
+            }
+            if id.is_some_and(|id| id != client.start) {
+                return Err(format!("opened at {id:?} and not {:?}", client.start));
+            }
+            at = id;
+            continue;
+        }
+        let id = id.ok_or("a block without an id")?;
+        if field(block, "event") == Some("sidestream.gap") {
+            let data: serde_json::Value = serde_json::from_str(field(block, "data").unwrap()).unwrap();
+            let requested = Cursor::parse(data["requested"].as_str().unwrap()).unwrap().position;
+            if at.is_some_and(|at| id < at || requested < at) {
+                return Err(format!("a gap goes back to {id:?}"));
+            }
+            let reason = data["reason"].as_str().unwrap().to_owned();
+            gaps.push(Told { requested, missed: data["missed"].as_u64(), reason, after: seen.len() });
+        } else if field(block, "data").is_some() {
+            let event = history.iter().find(|e| e.cursor.position == id).ok_or("an event of nowhere")?;
+            let want = sse::event(event, client.wish.format);
+            if block.as_bytes() != want || !client.subscription.matches(&event.event) {
+                return Err(format!("{id:?} is not as it was published, or not for it"));
+            }
+            if at.is_none_or(|at| id <= at) {
+                return Err(format!("{id:?} comes after {at:?}"));
+            }
+            seen.push(id);
+        } else if at.is_none_or(|at| id < at) {
+            // A heartbeat's id says that everything up to it was sent: what follows must not lie before it.
+            return Err(format!("a heartbeat moves from {at:?} to {id:?}"));
+        }
+        at = Some(id);
+    }
+    if at.is_none() && blocks.len() > 1 {
+        return Err("no place".into());
+    }
+    holes(client, history, kept, &seen, &gaps, at.unwrap_or(client.start))
+}
+
+/// Whether everything that is missing was told.
+fn holes(
+    client: &Client,
+    history: &[Arc<LoggedEvent>],
+    kept: &HashSet<Position>,
+    seen: &[Position],
+    gaps: &[Told],
+    at: Position,
+) -> Result<(), String> {
+    // Of one that has gone, only what it had been brought past.
+    let end = if client.stream.is_some() { Position { sequence: u64::MAX, index: 0 } } else { at };
+    let wanted = |e: &&Arc<LoggedEvent>| {
+        let place = e.cursor.position;
+        place > client.start && place <= end && client.subscription.matches(&e.event)
+    };
+    let missing: Vec<Position> = history
+        .iter()
+        .filter(wanted)
+        .map(|e| e.cursor.position)
+        .filter(|place| seen.binary_search(place).is_err())
+        // What was gone of what it asked for without a cursor was not asked for.
+        .filter(|&place| client.began != Began::Since || place > client.head)
+        .collect();
+    for &place in &missing {
+        let before = seen.partition_point(|&seen| seen < place);
+        let told =
+            gaps.iter().any(|gap| gap.reason != "unknown" && gap.after <= before && gap.requested < place);
+        if !told || kept.contains(&place) {
+            return Err(format!("{place:?} is missing, told: {told}, kept: {}", kept.contains(&place)));
+        }
+    }
+    for (index, gap) in gaps.iter().enumerate() {
+        let Some(missed) = gap.missed else { continue };
+        let since = client.began == Began::Since && gap.requested < client.head;
+        let all = missing.iter().filter(|&&place| place > gap.requested).count() as u64;
+        let next = gaps.get(index + 1).map_or(end, |next| next.requested);
+        let least = missing.iter().filter(|&&place| place > gap.requested && place <= next).count() as u64;
+        if client.stream.is_some() && !since && !(least..=all).contains(&missed) {
+            return Err(format!("missed: {missed}, and not {least}..={all}"));
+        }
+    }
+    Ok(())
+}
+
+/// The blocks of a body, comments left out.
+fn blocks(raw: &[u8], framing: Framing) -> Vec<String> {
+    let Some(mut raw) = raw.strip_prefix(b"\r\n\r\n") else { return Vec::new() };
+    let mut body = Vec::new();
+    if framing == Framing::Close {
+        body.extend_from_slice(raw);
+    }
+    while framing == Framing::Chunked
+        && let Some(line) = raw.windows(2).position(|w| w == b"\r\n")
+    {
+        let size = usize::from_str_radix(std::str::from_utf8(&raw[..line]).unwrap(), 16).unwrap();
+        let Some(chunk) = raw.get(line + 2..line + 2 + size + 2) else { break };
+        body.extend_from_slice(chunk.strip_suffix(b"\r\n").expect("a chunk's end"));
+        raw = &raw[line + 2 + size + 2..];
+    }
+    let (mut blocks, mut rest) = (Vec::new(), &*String::from_utf8(body).unwrap());
+    loop {
+        rest = rest.trim_start_matches(":\n");
+        let Some(end) = rest.find("\n\n") else { return blocks };
+        blocks.push(rest[..end + 2].to_owned());
+        rest = &rest[end + 2..];
+    }
+}
+
+fn field<'a>(block: &'a str, name: &str) -> Option<&'a str> {
+    block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+impl Client {
+    /// Reads at most `most` bytes; how many came.
+    fn read(&mut self, most: usize) -> usize {
+        let Some(stream) = &mut self.stream else { return 0 };
+        let before = self.raw.len();
+        let mut buffer = [0; 4096];
+        while self.raw.len() - before < most {
+            let most = buffer.len().min(most - (self.raw.len() - before));
+            match stream.read(&mut buffer[..most]) {
+                Ok(0) => panic!("a stream ended"),
+                Ok(read) => self.raw.extend_from_slice(&buffer[..read]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        self.raw.len() - before
+    }
+
+    /// The last id: what it resumes from.
+    fn last(&self) -> Option<String> {
+        let blocks = blocks(&self.raw, self.wish.framing);
+        blocks.iter().rev().find_map(|block| field(block, "id")).map(str::to_owned)
+    }
+}
+
+fn pick(clients: &mut [Client], who: usize) -> Option<&mut Client> {
+    let count = clients.len();
+    (count > 0).then(|| &mut clients[who % count])
+}
+
+fn topic_of(topic: usize) -> Topic {
+    Topic::parse(TOPICS[topic]).unwrap()
+}
+
+fn subscription(wish: Wish) -> Subscription {
+    let patterns = SELECTORS[wish.selector].iter().map(|p| Pattern::parse(p).unwrap()).collect();
+    let types = wish.kind.map(|kind| EventType::parse(KINDS[kind]).unwrap());
+    Subscription {
+        filter: Filter::of(types.into_iter().collect()),
+        format: wish.format,
+        ..Subscription::to(Selector::of(patterns))
+    }
+}
+
+/// Runs of the data's letter cut to their length.
+fn short(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut out = String::new();
+    for part in text.split_inclusive(|c| c != 'x') {
+        let run = part.bytes().take_while(|&b| b == b'x').count();
+        if run > 3 {
+            out.push_str("x*");
+            out.push_str(&run.to_string());
+        }
+        out.push_str(&part[if run > 3 { run } else { 0 }..]);
+    }
+    out
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    // A third of the events do not fit into a socket.
+    let size = prop_oneof![1usize..40, 1usize..3000, 3000usize..12_000];
+    let event = (0..TOPICS.len(), prop::option::weighted(0.4, 0..KINDS.len()), size);
+    let publish = prop::collection::vec(event, 1..6).prop_map(Step::Publish);
+    let framing = prop_oneof![4 => Just(Framing::Chunked), 1 => Just(Framing::Close)];
+    // Most of them want the same, so that groups have members in every state at the same time.
+    let selector = prop_oneof![3 => Just(3usize), 3 => 0..SELECTORS.len()];
+    let kind = prop::option::weighted(0.3, 0..KINDS.len());
+    let format = prop_oneof![4 => Just(Format::Plain), 1 => Just(Format::Envelope)];
+    let wish = (selector, kind, format, framing).prop_map(|(selector, kind, format, framing)| Wish {
+        selector,
+        kind,
+        format,
+        framing,
+    });
+    let since = prop_oneof![
+        Just(Since::Oldest),
+        (0usize..12).prop_map(Since::Last),
+        Just(Since::Ago(Duration::from_secs(5))),
+    ];
+    let from = prop_oneof![
+        3 => Just(From::Now),
+        4 => (0usize..40).prop_map(From::Ago),
+        1 => Just(From::Ahead),
+        1 => since.prop_map(From::Since),
+    ];
+    let read = (any::<usize>(), prop_oneof![1usize..200, 200usize..20_000]);
+    let answer = prop_oneof![5 => Just(Answer::Read), 1 => Just(Answer::Fails)];
+    let step = prop_oneof![
+        7 => publish,
+        5 => Just(Step::Feed),
+        10 => Just(Step::Turn),
+        1 => Just(Step::Beat),
+        1 => (0..TOPICS.len()).prop_map(|topic| Step::Purge { topic }),
+        4 => (wish, from).prop_map(|(wish, from)| Step::Join { wish, from }),
+        6 => read.prop_map(|(who, bytes)| Step::Read { who, bytes }),
+        1 => any::<usize>().prop_map(|who| Step::Leave { who }),
+        2 => any::<usize>().prop_map(|who| Step::Resume { who }),
+        4 => Just(Step::ReadPage),
+        4 => answer.prop_map(Step::Deliver),
+        1 => Just(Step::Again),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_subscriber_gets_each_event_once_and_in_order_and_is_told_of_each_hole(steps in steps()) {
+        let mut world = World::new();
+        for step in steps {
+            world.step(step);
+        }
+        world.come_to_rest();
+        world.check();
+    }
+}
+
+/// A page of before a reset is in the shard's queue, and its reader, let go on first, waits for one of after it.
+#[test]
+fn a_queued_page_of_before_a_reset_is_not_taken_for_one_of_after_it() {
+    for new in [EPOCH, Epoch::new(0xf)] {
+        let mut world = World::new();
+        world.publish_each(0, 20);
+        world.feed();
+        world.turn();
+        world.join(PLAIN, From::Ago(usize::MAX));
+        let shard = &mut world.shard;
+        // A new socket takes more: the connection is in the queue, before its page.
+        shard.poll(&mut world.events, Duration::ZERO);
+        shard.on_events(&world.events);
+        assert!(world.read_page() && world.deliver(Answer::Read));
+        assert_eq!(world.shard.behind.ready.len(), 2);
+        let place = if new == EPOCH { 20 } else { 0 };
+        world.writer.reset(Cursor::new(new, Position::of(place)), Instant::now());
+        world.shard.pull();
+        world.shard.go_on();
+        let asked = world.requests.try_recv().expect("a page of after the reset");
+        assert_eq!((asked.page.epoch, asked.page.after), (new, Position::of(place)));
+        world.clients[0].read(usize::MAX);
+        assert_eq!(world.clients[0].raw, b"\r\n\r\n", "nothing is told before that page has come");
+        let room = Arc::clone(&world.room).try_acquire_owned().unwrap();
+        let (frames, next) = (Vec::new(), Position::of(place));
+        let fetched = Fetched { frames, next, coverage: Coverage::Complete, room };
+        world.shard.on_page(asked.page, Some(fetched));
+        world.turn();
+        world.clients[0].read(usize::MAX);
+        let told = String::from_utf8_lossy(&world.clients[0].raw);
+        assert!(told.contains("\"reason\":\"log\"") && !told.contains("xxx"), "{told}");
+        assert!(matches!(world.shard.conns.iter().next().unwrap().1.place, Place::Member(_)));
+    }
+}
+
+/// The same, where the ring has overtaken the reset: the reader stays where it was, and the two pages differ in nothing
+/// but the resets.
+#[test]
+fn a_queued_page_of_before_an_unseen_reset_is_not_taken_for_one_of_after_it() {
+    let mut world = World::keeping(64);
+    world.publish_each(0, 20);
+    world.feed();
+    world.turn();
+    world.join(PLAIN, From::Ago(usize::MAX));
+    world.shard.poll(&mut world.events, Duration::ZERO);
+    world.shard.on_events(&world.events);
+    assert!(world.read_page() && world.deliver(Answer::Read));
+    world.writer.reset(Cursor::new(EPOCH, Position::of(20)), Instant::now());
+    world.publish_each(1, 30);
+    world.feed();
+    world.shard.pull();
+    world.shard.go_on();
+    world.clients[0].read(usize::MAX);
+    assert_eq!(world.clients[0].raw, b"\r\n\r\n");
+    world.come_to_rest();
+    let told = String::from_utf8_lossy(&world.clients[0].raw);
+    assert!(told.find("\"reason\":\"log\"") < told.find("xxx"), "{told}");
+    assert_eq!(told.matches("xxx\n").count(), 20);
+}
+
+#[test]
+fn a_reset_at_the_very_place_is_told_too() {
+    let mut world = World::new();
+    world.publish_each(0, 1);
+    world.join(PLAIN, From::Now);
+    world.come_to_rest();
+    world.writer.reset(Cursor::new(EPOCH, Position::of(1)), Instant::now());
+    world.come_to_rest();
+    assert!(String::from_utf8_lossy(&world.clients[0].raw).contains("\"reason\":\"log\""));
+}

@@ -1,0 +1,54 @@
+//! Who is not let in, and lets others in when it has gone.
+
+use super::support::{Setup, after, to, until};
+use crate::event::Begin;
+use crate::fanout::Refused;
+use crate::fanout::limits::Bounds;
+
+#[test]
+fn an_address_has_so_many_streams() {
+    let server = Setup { per_ip: 2, ..Setup::default() }.start_in_memory();
+    let mut all = [server.subscribe("a", None), server.subscribe("a", None)];
+    for one in &mut all {
+        one.opening();
+    }
+    let more = || server.try_open(to(&["a"]), Begin::Now, None);
+    assert_eq!(more().err(), Some(Refused::Address));
+    assert_eq!(server.metric("connections_refused_total", Some("per_ip")), 1);
+    drop(all);
+    let mut again = None;
+    until("its streams have ended", || {
+        again = more().ok();
+        again.is_some()
+    });
+    server.publish("a", "x");
+    again.unwrap().expect_after_opening(["x"]);
+}
+
+#[test]
+fn so_many_are_let_in_at_once() {
+    let server = Setup { admissions_per_second: 5, ..Setup::default() }.start_in_memory();
+    let open: Vec<_> = (0..5).map(|_| server.subscribe("a", None)).collect();
+    assert_eq!(server.try_open(to(&["a"]), Begin::Now, None).err(), Some(Refused::Rate));
+    until("another may come", || server.try_open(to(&["a"]), Begin::Now, None).is_ok());
+    drop(open);
+}
+
+#[test]
+fn who_begins_in_history_waits_while_slow_ones_pin_too_much() {
+    let bounds = Bounds { replay_pinned_bytes: 1 << 19, ..Bounds::default() };
+    let server = Setup { bounds, ..Setup::default() }.start_in_memory();
+    let mut slow = server.subscribe_narrow("a", None);
+    let begin = slow.opening().unwrap();
+    let long = "x".repeat(1 << 20);
+    server.publish("a", &long);
+    let resume = || server.try_open(to(&["b"]), after(&begin), None).err();
+    until("it pins what it has not read", || resume() == Some(Refused::Replay));
+    assert!(server.metric("connections_refused_total", Some("replay")) >= 1);
+    let mut now = server.subscribe("a", None);
+    now.opening();
+    slow.expect([long]);
+    until("it has read it", || resume().is_none());
+    server.publish("a", "live");
+    now.expect(["live"]);
+}
