@@ -12,7 +12,7 @@ fn an_address_has_so_many_streams() {
     for one in &mut all {
         one.opening();
     }
-    let more = || server.try_open(to(&["a"]), Begin::Now, None);
+    let more = || server.try_open(to(&["a"]), &Begin::Now, None);
     assert_eq!(more().err(), Some(Refused::Address));
     assert_eq!(server.metric("connections_refused_total", Some("per_ip")), 1);
     drop(all);
@@ -29,8 +29,8 @@ fn an_address_has_so_many_streams() {
 fn so_many_are_let_in_at_once() {
     let server = Setup { admissions_per_second: 5, ..Setup::default() }.start_in_memory();
     let open: Vec<_> = (0..5).map(|_| server.subscribe("a", None)).collect();
-    assert_eq!(server.try_open(to(&["a"]), Begin::Now, None).err(), Some(Refused::Rate));
-    until("another may come", || server.try_open(to(&["a"]), Begin::Now, None).is_ok());
+    assert_eq!(server.try_open(to(&["a"]), &Begin::Now, None).err(), Some(Refused::Rate));
+    until("another may come", || server.try_open(to(&["a"]), &Begin::Now, None).is_ok());
     drop(open);
 }
 
@@ -42,7 +42,7 @@ fn who_begins_in_history_waits_while_slow_ones_pin_too_much() {
     let begin = slow.opening().unwrap();
     let long = "x".repeat(1 << 20);
     server.publish("a", &long);
-    let resume = || server.try_open(to(&["b"]), after(&begin), None).err();
+    let resume = || server.try_open(to(&["b"]), &after(&begin), None).err();
     until("it pins what it has not read", || resume() == Some(Refused::Replay));
     assert!(server.metric("connections_refused_total", Some("replay")) >= 1);
     let mut now = server.subscribe("a", None);

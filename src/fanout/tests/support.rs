@@ -1,5 +1,6 @@
 //! A fan-out on a fake broker, and subscribers that read strictly. Nothing here waits for a duration, only for a state.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
@@ -96,12 +97,12 @@ impl Setup {
     }
 
     fn history(&self) -> HistorySettings {
-        let age = Duration::from_secs(3600);
+        let age = Duration::from_hours(1);
         HistorySettings {
             default: TopicLimits { events: self.events, bytes: usize::MAX, age },
             rules: Vec::new(),
             total: self.total,
-            dedupe_window: Duration::from_secs(60),
+            dedupe_window: Duration::from_mins(1),
             dedupe_keys: 10,
         }
     }
@@ -200,23 +201,23 @@ impl Server {
 
     /// A subscriber whose socket takes little.
     pub fn subscribe_narrow(&self, topic: &str, requested: Option<&str>) -> Subscriber {
-        self.try_open(to(&[topic]), requested.map_or(Begin::Now, after), Some(4096)).unwrap()
+        self.try_open(to(&[topic]), &requested.map_or(Begin::Now, after), Some(4096)).unwrap()
     }
 
-    pub fn open(&self, subscription: Subscription, begin: Begin) -> Subscriber {
-        self.try_open(subscription, begin, None).unwrap()
+    pub fn open(&self, subscription: Subscription, begin: impl Borrow<Begin>) -> Subscriber {
+        self.try_open(subscription, begin.borrow(), None).unwrap()
     }
 
     /// A subscriber, unless it is refused; its socket's buffers hold so many bytes, if any are given.
     pub fn try_open(
         &self,
         subscription: Subscription,
-        begin: Begin,
+        begin: &Begin,
         buffers: Option<usize>,
     ) -> Result<Subscriber, Refused> {
         let (socket, stream) = connect(buffers);
-        let reservation = self.fanout.reserve(Some([127, 0, 0, 1].into()), &begin)?;
-        let beginning = self.wait(reservation.begin(Arc::new(subscription), &begin)).unwrap();
+        let reservation = self.fanout.reserve(Some([127, 0, 0, 1].into()), begin)?;
+        let beginning = self.wait(reservation.begin(Arc::new(subscription), begin)).unwrap();
         beginning.admit(admission(socket));
         Ok(Subscriber::new(stream))
     }

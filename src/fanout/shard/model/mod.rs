@@ -3,6 +3,9 @@
 //! a gap stands. Real sockets, so that writes end where the kernel ends them, and the real log in memory; one thread and
 //! no clock, so that a run can be had again.
 
+mod check;
+mod resets;
+
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read as _};
 use std::os::fd::OwnedFd;
@@ -14,6 +17,7 @@ use proptest::prelude::*;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use self::check::{blocks, check, field, short};
 use super::*;
 use crate::event::{
     Delivery, Event, EventType, Filter, Format, LoggedEvent, Millis, Pattern, Selector, Since, Topic,
@@ -30,8 +34,7 @@ use crate::fanout::{Metrics, Settings, Slow};
 use crate::live::Live;
 use crate::log::clock::ManualClock;
 use crate::log::memory::MemoryLog;
-use crate::log::{Coverage, HistorySettings, Log as _, ReadLimit, Tail, TopicLimits};
-use crate::sse;
+use crate::log::{HistorySettings, Log as _, ReadLimit, Tail, TopicLimits};
 
 const EPOCH: Epoch = Epoch::new(0xe);
 const TOPICS: [&str; 4] = ["a", "b", "b.c", "b.d"];
@@ -168,10 +171,10 @@ impl World {
             slow: Slow::Gap,
         };
         let history = HistorySettings {
-            default: TopicLimits { events, bytes: usize::MAX, age: Duration::from_secs(3600) },
+            default: TopicLimits { events, bytes: usize::MAX, age: Duration::from_hours(1) },
             rules: Vec::new(),
             total: usize::MAX,
-            dedupe_window: Duration::from_secs(60),
+            dedupe_window: Duration::from_mins(1),
             dedupe_keys: 10,
         };
         let log = MemoryLog::new(Live::fixed(history), ManualClock::at(Millis(0)).clock(), EPOCH);
@@ -409,134 +412,6 @@ impl World {
     }
 }
 
-/// What a gap says.
-struct Told {
-    requested: Position,
-    missed: Option<u64>,
-    reason: String,
-    /// How many events came before it.
-    after: usize,
-}
-
-/// Holds what a client got against what there was. Says what is wrong.
-fn check(client: &Client, history: &[Arc<LoggedEvent>], kept: &HashSet<Position>) -> Result<(), String> {
-    let blocks = blocks(&client.raw, client.wish.framing);
-    let (mut seen, mut gaps, mut at): (Vec<Position>, Vec<Told>, Option<Position>) = Default::default();
-    for (index, block) in blocks.iter().enumerate() {
-        let id = field(block, "id").map(|id| Cursor::parse(id).unwrap().position);
-        if index == 0 {
-            if field(block, "retry") != Some("2000") {
-                return Err("it begins with no opening".into());
-            }
-            if id.is_some_and(|id| id != client.start) {
-                return Err(format!("opened at {id:?} and not {:?}", client.start));
-            }
-            at = id;
-            continue;
-        }
-        let id = id.ok_or("a block without an id")?;
-        if field(block, "event") == Some("sidestream.gap") {
-            let data: serde_json::Value = serde_json::from_str(field(block, "data").unwrap()).unwrap();
-            let requested = Cursor::parse(data["requested"].as_str().unwrap()).unwrap().position;
-            if at.is_some_and(|at| id < at || requested < at) {
-                return Err(format!("a gap goes back to {id:?}"));
-            }
-            let reason = data["reason"].as_str().unwrap().to_owned();
-            gaps.push(Told { requested, missed: data["missed"].as_u64(), reason, after: seen.len() });
-        } else if field(block, "data").is_some() {
-            let event = history.iter().find(|e| e.cursor.position == id).ok_or("an event of nowhere")?;
-            let want = sse::event(event, client.wish.format);
-            if block.as_bytes() != want || !client.subscription.matches(&event.event) {
-                return Err(format!("{id:?} is not as it was published, or not for it"));
-            }
-            if at.is_none_or(|at| id <= at) {
-                return Err(format!("{id:?} comes after {at:?}"));
-            }
-            seen.push(id);
-        } else if at.is_none_or(|at| id < at) {
-            // A heartbeat's id says that everything up to it was sent: what follows must not lie before it.
-            return Err(format!("a heartbeat moves from {at:?} to {id:?}"));
-        }
-        at = Some(id);
-    }
-    if at.is_none() && blocks.len() > 1 {
-        return Err("no place".into());
-    }
-    holes(client, history, kept, &seen, &gaps, at.unwrap_or(client.start))
-}
-
-/// Whether everything that is missing was told.
-fn holes(
-    client: &Client,
-    history: &[Arc<LoggedEvent>],
-    kept: &HashSet<Position>,
-    seen: &[Position],
-    gaps: &[Told],
-    at: Position,
-) -> Result<(), String> {
-    // Of one that has gone, only what it had been brought past.
-    let end = if client.stream.is_some() { Position { sequence: u64::MAX, index: 0 } } else { at };
-    let wanted = |e: &&Arc<LoggedEvent>| {
-        let place = e.cursor.position;
-        place > client.start && place <= end && client.subscription.matches(&e.event)
-    };
-    let missing: Vec<Position> = history
-        .iter()
-        .filter(wanted)
-        .map(|e| e.cursor.position)
-        .filter(|place| seen.binary_search(place).is_err())
-        // What was gone of what it asked for without a cursor was not asked for.
-        .filter(|&place| client.began != Began::Since || place > client.head)
-        .collect();
-    for &place in &missing {
-        let before = seen.partition_point(|&seen| seen < place);
-        let told =
-            gaps.iter().any(|gap| gap.reason != "unknown" && gap.after <= before && gap.requested < place);
-        if !told || kept.contains(&place) {
-            return Err(format!("{place:?} is missing, told: {told}, kept: {}", kept.contains(&place)));
-        }
-    }
-    for (index, gap) in gaps.iter().enumerate() {
-        let Some(missed) = gap.missed else { continue };
-        let since = client.began == Began::Since && gap.requested < client.head;
-        let all = missing.iter().filter(|&&place| place > gap.requested).count() as u64;
-        let next = gaps.get(index + 1).map_or(end, |next| next.requested);
-        let least = missing.iter().filter(|&&place| place > gap.requested && place <= next).count() as u64;
-        if client.stream.is_some() && !since && !(least..=all).contains(&missed) {
-            return Err(format!("missed: {missed}, and not {least}..={all}"));
-        }
-    }
-    Ok(())
-}
-
-/// The blocks of a body, comments left out.
-fn blocks(raw: &[u8], framing: Framing) -> Vec<String> {
-    let Some(mut raw) = raw.strip_prefix(b"\r\n\r\n") else { return Vec::new() };
-    let mut body = Vec::new();
-    if framing == Framing::Close {
-        body.extend_from_slice(raw);
-    }
-    while framing == Framing::Chunked
-        && let Some(line) = raw.windows(2).position(|w| w == b"\r\n")
-    {
-        let size = usize::from_str_radix(std::str::from_utf8(&raw[..line]).unwrap(), 16).unwrap();
-        let Some(chunk) = raw.get(line + 2..line + 2 + size + 2) else { break };
-        body.extend_from_slice(chunk.strip_suffix(b"\r\n").expect("a chunk's end"));
-        raw = &raw[line + 2 + size + 2..];
-    }
-    let (mut blocks, mut rest) = (Vec::new(), &*String::from_utf8(body).unwrap());
-    loop {
-        rest = rest.trim_start_matches(":\n");
-        let Some(end) = rest.find("\n\n") else { return blocks };
-        blocks.push(rest[..end + 2].to_owned());
-        rest = &rest[end + 2..];
-    }
-}
-
-fn field<'a>(block: &'a str, name: &str) -> Option<&'a str> {
-    block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-}
-
 impl Client {
     /// Reads at most `most` bytes; how many came.
     fn read(&mut self, most: usize) -> usize {
@@ -579,21 +454,6 @@ fn subscription(wish: Wish) -> Subscription {
         format: wish.format,
         ..Subscription::to(Selector::of(patterns))
     }
-}
-
-/// Runs of the data's letter cut to their length.
-fn short(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut out = String::new();
-    for part in text.split_inclusive(|c| c != 'x') {
-        let run = part.bytes().take_while(|&b| b == b'x').count();
-        if run > 3 {
-            out.push_str("x*");
-            out.push_str(&run.to_string());
-        }
-        out.push_str(&part[if run > 3 { run } else { 0 }..]);
-    }
-    out
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -654,75 +514,4 @@ proptest! {
         world.come_to_rest();
         world.check();
     }
-}
-
-/// A page of before a reset is in the shard's queue, and its reader, let go on first, waits for one of after it.
-#[test]
-fn a_queued_page_of_before_a_reset_is_not_taken_for_one_of_after_it() {
-    for new in [EPOCH, Epoch::new(0xf)] {
-        let mut world = World::new();
-        world.publish_each(0, 20);
-        world.feed();
-        world.turn();
-        world.join(PLAIN, From::Ago(usize::MAX));
-        let shard = &mut world.shard;
-        // A new socket takes more: the connection is in the queue, before its page.
-        shard.poll(&mut world.events, Duration::ZERO);
-        shard.on_events(&world.events);
-        assert!(world.read_page() && world.deliver(Answer::Read));
-        assert_eq!(world.shard.behind.ready.len(), 2);
-        let place = if new == EPOCH { 20 } else { 0 };
-        world.writer.reset(Cursor::new(new, Position::of(place)), Instant::now());
-        world.shard.pull();
-        world.shard.go_on();
-        let asked = world.requests.try_recv().expect("a page of after the reset");
-        assert_eq!((asked.page.epoch, asked.page.after), (new, Position::of(place)));
-        world.clients[0].read(usize::MAX);
-        assert_eq!(world.clients[0].raw, b"\r\n\r\n", "nothing is told before that page has come");
-        let room = Arc::clone(&world.room).try_acquire_owned().unwrap();
-        let (frames, next) = (Vec::new(), Position::of(place));
-        let fetched = Fetched { frames, next, coverage: Coverage::Complete, room };
-        world.shard.on_page(asked.page, Some(fetched));
-        world.turn();
-        world.clients[0].read(usize::MAX);
-        let told = String::from_utf8_lossy(&world.clients[0].raw);
-        assert!(told.contains("\"reason\":\"log\"") && !told.contains("xxx"), "{told}");
-        assert!(matches!(world.shard.conns.iter().next().unwrap().1.place, Place::Member(_)));
-    }
-}
-
-/// The same, where the ring has overtaken the reset: the reader stays where it was, and the two pages differ in nothing
-/// but the resets.
-#[test]
-fn a_queued_page_of_before_an_unseen_reset_is_not_taken_for_one_of_after_it() {
-    let mut world = World::keeping(64);
-    world.publish_each(0, 20);
-    world.feed();
-    world.turn();
-    world.join(PLAIN, From::Ago(usize::MAX));
-    world.shard.poll(&mut world.events, Duration::ZERO);
-    world.shard.on_events(&world.events);
-    assert!(world.read_page() && world.deliver(Answer::Read));
-    world.writer.reset(Cursor::new(EPOCH, Position::of(20)), Instant::now());
-    world.publish_each(1, 30);
-    world.feed();
-    world.shard.pull();
-    world.shard.go_on();
-    world.clients[0].read(usize::MAX);
-    assert_eq!(world.clients[0].raw, b"\r\n\r\n");
-    world.come_to_rest();
-    let told = String::from_utf8_lossy(&world.clients[0].raw);
-    assert!(told.find("\"reason\":\"log\"") < told.find("xxx"), "{told}");
-    assert_eq!(told.matches("xxx\n").count(), 20);
-}
-
-#[test]
-fn a_reset_at_the_very_place_is_told_too() {
-    let mut world = World::new();
-    world.publish_each(0, 1);
-    world.join(PLAIN, From::Now);
-    world.come_to_rest();
-    world.writer.reset(Cursor::new(EPOCH, Position::of(1)), Instant::now());
-    world.come_to_rest();
-    assert!(String::from_utf8_lossy(&world.clients[0].raw).contains("\"reason\":\"log\""));
 }
