@@ -51,6 +51,8 @@ impl Parts<'_> {
         let listeners = bound.listening();
         let admin = self.admin(listeners, log, reloader, metrics, started);
         let lifecycle = || self.lifecycle.clone();
+        let ingress = Arc::new(self.ingress()?);
+        let counting = Arc::clone(&ingress);
         let config = self.snapshots.current();
         let headers = header_errors(self.registry)?;
         Ok(Services {
@@ -64,9 +66,10 @@ impl Parts<'_> {
             ingress: Service::new(
                 settings("ingress", threads, self.budget.ingress),
                 bound.ingress,
-                Arc::new(self.ingress()?),
+                ingress,
                 lifecycle(),
             )
+            .with_refused(move |_| counting.count_refused_head())
             .with_proxy_protocol(
                 config.listen.ingress_proxy_protocol,
                 headers.with_label_values(&["ingress"]),

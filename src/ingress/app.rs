@@ -81,6 +81,11 @@ impl Ingress {
         self.bodies.held()
     }
 
+    /// Counts a head that its listener refused before it came here.
+    pub fn count_refused_head(&self) {
+        self.parts.metrics.unrouted.count(Outcome::Malformed);
+    }
+
     /// One request's answer, counted.
     async fn serve(&self, exchange: &mut Exchange) -> Answer {
         let (metrics, result) = match self.find(exchange) {
@@ -197,7 +202,7 @@ impl HttpServerApp for Ingress {
         let mut exchange = match Exchange::read(session).await {
             Ok(exchange) => exchange?,
             Err(unreadable) => {
-                self.parts.metrics.unrouted.count(Outcome::Malformed);
+                self.count_refused_head();
                 return unreadable.answer().await.finish().await;
             }
         };

@@ -22,6 +22,7 @@ use super::control::Control;
 use super::head::MAX_HEAD;
 use super::listener::Listener;
 use super::proxy_protocol::{Proxied, ProxyProtocol};
+use super::refusal::Refusal;
 use crate::lifecycle::{Lifecycle, Phase};
 
 /// How long a request's head may take from its first byte. Nobody types by hand for longer.
@@ -78,14 +79,34 @@ pub struct Service<A> {
     slots: Arc<Semaphore>,
     open: Open,
     proxied: Proxied,
+    refused: Told,
 }
+
+/// Called with each head that is refused before the application sees it. Quick: its answer waits for it.
+type Told = Arc<dyn Fn(Refusal) + Send + Sync>;
 
 impl<A> Service<A> {
     /// Nothing is accepted until pingora starts it.
     #[must_use]
     pub fn new(settings: Settings, listener: Listener, app: Arc<A>, lifecycle: Lifecycle) -> Self {
         let slots = Arc::new(Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { settings, listener, app, lifecycle, slots, open: Open::default(), proxied: Proxied::default() }
+        Self {
+            settings,
+            listener,
+            app,
+            lifecycle,
+            slots,
+            open: Open::default(),
+            proxied: Proxied::default(),
+            refused: Arc::new(|_| {}),
+        }
+    }
+
+    /// Tells `told` of each head that is refused before the application sees it, ahead of its answer.
+    #[must_use]
+    pub fn with_refused(mut self, told: impl Fn(Refusal) + Send + Sync + 'static) -> Self {
+        self.refused = Arc::new(told);
+        self
     }
 
     /// Whether its connections begin with a PROXY header, and what counts those that should and do not.
@@ -190,6 +211,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Service<A> {
                         self.lifecycle.clone(),
                         shutdown.clone(),
                         self.proxied.clone(),
+                        Arc::clone(&self.refused),
                     );
                     tokio::spawn(served);
                 }
@@ -254,6 +276,7 @@ async fn serve<A: HttpServerApp + Send + Sync + 'static>(
     lifecycle: Lifecycle,
     shutdown: ShutdownWatch,
     proxied: Proxied,
+    refused: Told,
 ) {
     let mut conn = Box::new(conn);
     let mut grace = FIRST_BYTES;
@@ -270,6 +293,7 @@ async fn serve<A: HttpServerApp + Send + Sync + 'static>(
             Ok(false) => return,
             Err(refusal) => {
                 tracing::debug!(peer = ?conn.peer(), %refusal, "refused");
+                refused(refusal);
                 return conn.refuse(refusal, &limits).await;
             }
         }

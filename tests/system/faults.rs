@@ -45,8 +45,14 @@ async fn half_a_request_and_silence_is_ended_in_time() {
         connection.half_close().await;
         assert_eq!(connection.rest().await.unwrap(), b"");
     }
+    let metrics = gateway.metrics().await;
+    assert_eq!((metrics.get(UNKNOWN_MALFORMED), metrics.get(DEFAULT_MALFORMED)), (1.0, 2.0));
     nothing_published(&gateway, stream).await;
 }
+
+/// Heads that the ingress's listener refuses, and requests that its source does.
+const UNKNOWN_MALFORMED: &str = "sidestream_webhooks_total{outcome=\"malformed\",source=\"unknown\"}";
+const DEFAULT_MALFORMED: &str = "sidestream_webhooks_total{outcome=\"malformed\",source=\"default\"}";
 
 #[tokio::test]
 async fn a_request_may_come_byte_by_byte() {
@@ -86,6 +92,8 @@ async fn a_mebibyte_of_headers_is_refused() {
         connection.send_what_is_taken(head + "Host: test\r\n\r\n").await;
         connection.answer().await.assert_problem(431);
     }
+    // The edge's and the admin's are no webhooks.
+    assert_eq!(gateway.metrics().await.get(UNKNOWN_MALFORMED), 1.0);
     let stream = Subscriber::open(&gateway, "orders").await;
     nothing_published(&gateway, stream).await;
 }
