@@ -12,7 +12,7 @@ use sidestream::log::clock::Clock;
 use sidestream::log::memory::MemoryLog;
 
 use crate::support::inside::{Inside, history, quiet, to};
-use crate::support::{Subscriber, until};
+use crate::support::{Metrics, Subscriber, get, until};
 
 /// Two shards over a log in memory that keeps `events` of a topic.
 struct Running {
@@ -83,6 +83,41 @@ async fn a_stopped_shard_stops_nobody_else_and_loses_nothing() {
     running.publish(3010..3020).await;
     expect(&mut stopped, 3010..3020).await;
     expect(&mut other, 3010..3020).await;
+}
+
+#[tokio::test]
+async fn a_stopped_shard_makes_healthz_503_until_it_goes_on() {
+    let running = Running::start(1000);
+    let admin = running.inside.admin().await;
+    let mut stopped = running.subscribe().await;
+    let mut other = running.subscribe().await;
+    let healthy = get(&admin, "/healthz").await;
+    assert_eq!((healthy.status, &healthy.json()["status"]), (200, &"ok".into()));
+
+    let (release, stall) = std::sync::mpsc::channel();
+    running.fanout.inject(0, Fault::Stall(stall));
+    running.publish(0..10).await;
+    let wedged = until("/healthz is 503", async || {
+        Some(get(&admin, "/healthz").await).filter(|answer| answer.status != 200)
+    })
+    .await;
+    assert_eq!((wedged.status, &wedged.json()["status"]), (503, &"wedged".into()));
+    let named = wedged.json()["wedged"].as_array().unwrap().clone();
+    assert_eq!(named.len(), 1, "{named:?}");
+    assert!(named[0].as_str().unwrap().starts_with("shard 0 "), "{named:?}");
+
+    // A restart cures it, and nothing else is wrong: whoever is elsewhere is served, and all is told.
+    assert_eq!(get(&admin, "/readyz").await.status, 200);
+    let metrics = get(&admin, "/metrics").await;
+    assert_eq!(metrics.status, 200);
+    assert_eq!(Metrics::parse(&metrics.text()).get("sidestream_connections"), 2.0);
+    running.publish(10..20).await;
+    expect(&mut other, 0..20).await;
+    assert_eq!(get(&admin, "/healthz").await.status, 503);
+
+    drop(release);
+    until("/healthz is 200", async || (get(&admin, "/healthz").await.status == 200).then_some(())).await;
+    expect(&mut stopped, 0..20).await;
 }
 
 #[tokio::test]

@@ -1,16 +1,22 @@
 //! The fan-out in this process, over a log of the test's choice: for what can't be made to happen from outside.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+use pingora::services::Service as _;
 use prometheus::Registry;
+use sidestream::admin::{self, Admin, Readiness, Reload, Reloaded};
 use sidestream::event::{Begin, Delivery, Event, Pattern, Selector, Subscription, Topic};
 use sidestream::fanout::{Admission, Fanout, Metrics, Refused, Settings, Slow};
+use sidestream::lifecycle::{Lifecycle, Phase};
 use sidestream::live::Live;
 use sidestream::log::clock::Clock;
 use sidestream::log::{HistorySettings, Log, TopicLimits};
+use sidestream::net::{self, Listener};
 use sidestream::sse::Framing;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 
 use super::{Connection, Subscriber};
 
@@ -22,6 +28,16 @@ pub struct Inside {
     pub log: Arc<dyn Log>,
     pub fanout: Arc<Fanout>,
     registry: Registry,
+}
+
+/// There is no configuration to read again.
+struct NoReload;
+
+#[async_trait]
+impl Reload for NoReload {
+    async fn reload(&self) -> Result<Reloaded, Vec<String>> {
+        Err(Vec::new())
+    }
 }
 
 /// Nothing is limited, nobody is disconnected, and no heartbeat comes.
@@ -105,14 +121,35 @@ impl Inside {
         appended.placement().sequence
     }
 
-    /// A counter or gauge, summed over its labels; with `label`, of that value alone.
-    pub fn metric(&self, name: &str, label: Option<&str>) -> f64 {
-        let families = self.registry.gather();
-        let family = families.iter().find(|family| family.name() == name).unwrap();
-        let of = |metric: &&prometheus::proto::Metric| {
-            label.is_none_or(|label| metric.get_label().iter().any(|pair| pair.value() == label))
-        };
-        let metrics = family.get_metric().iter().filter(of);
-        metrics.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
+    /// An admin listener over it; its address. It ends with the test.
+    pub async fn admin(&self) -> String {
+        let (phase, lifecycle) = Lifecycle::new();
+        phase.send_replace(Phase::Serving);
+        let fanout = Arc::clone(&self.fanout);
+        let admin = Admin::new(admin::Parts {
+            settings: Live::fixed(admin::Settings { token: None, readiness: Readiness::Startup }),
+            lifecycle: lifecycle.clone(),
+            log: Arc::clone(&self.log),
+            fanout: Arc::clone(&self.fanout),
+            registry: self.registry.clone(),
+            metrics: admin::Metrics::register(&self.registry).unwrap(),
+            refresh: Vec::new(),
+            wedged: Arc::new(move || fanout.wedged()),
+            listeners: Vec::new(),
+            reload: Arc::new(NoReload),
+            started: Instant::now(),
+        });
+        let listener = Listener::bind("admin.listen", &"127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local().to_string();
+        let settings =
+            net::Settings { name: "admin", threads: 1, connections: 100, limits: net::Limits::default() };
+        let mut service = net::Service::new(settings, listener, Arc::new(admin), lifecycle);
+        let (shutdown, watching) = watch::channel(false);
+        tokio::spawn(async move {
+            // Dropped, they would end what listens to them.
+            let _kept = (shutdown, phase);
+            service.start_service(None, watching, 1).await;
+        });
+        address
     }
 }
