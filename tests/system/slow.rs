@@ -242,3 +242,27 @@ async fn a_reader_that_vanishes_mid_event_comes_back_without_loss() {
     let (items, end) = stream.rest().await;
     assert_eq!((items.len(), end), (1, End::Clean));
 }
+
+/// The kernel's memory for a subscriber counts in a pod's too. Without a cap its send buffer takes more than 2 MiB on
+/// loopback; capped, 128 KiB. What else has been taken is in the subscriber's own receive buffer, about 64 KiB.
+#[tokio::test]
+async fn the_kernel_takes_little_for_one_that_never_reads() {
+    const MOST: usize = 1 << 20;
+    let gateway = Gateway::start("history: { bytes: 16MiB }\nfanout: { shards: 1 }").await;
+    let mut idle = Request::topic("orders").connect(&gateway.edge).await;
+    idle.head().await.unwrap();
+    let mut reading = Subscriber::open(&gateway, "orders").await;
+    gateway.connections(2).await;
+    let mut sender = Sender::open(&gateway).await;
+    let large = "x".repeat(64 << 10);
+    for _ in 0..64 {
+        let accepted = sender.publish("orders", &large).await;
+        // They are on one shard: when the one has the event, the other was offered it.
+        assert_eq!(reading.event().await.id(), accepted.cursor);
+    }
+    gateway.wait_for_metric("sidestream_lagging_connections", |lagging| lagging == 1.0).await;
+    // What a killed process has given to the kernel still arrives, and nothing else does.
+    gateway.kill();
+    let taken = idle.rest().await.unwrap().len();
+    assert!((16 << 10..MOST).contains(&taken), "{taken} bytes");
+}
