@@ -55,7 +55,11 @@ pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 impl Connection {
     pub async fn open(address: &str) -> Self {
-        Self::over(within("connect", TcpStream::connect(address)).await.unwrap())
+        Self::try_open(address).await.unwrap()
+    }
+
+    pub async fn try_open(address: &str) -> io::Result<Self> {
+        within("connect", TcpStream::connect(address)).await.map(Self::over)
     }
 
     pub fn over(stream: TcpStream) -> Self {
