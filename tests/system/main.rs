@@ -11,6 +11,7 @@
 
 mod admin;
 mod asking;
+mod bodies;
 mod cors;
 mod descriptors;
 mod drain;

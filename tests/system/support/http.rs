@@ -97,7 +97,11 @@ impl Connection {
     }
 
     async fn more(&mut self) -> io::Result<()> {
-        let read = within("an answer", self.stream.read_buf(&mut self.unread)).await?;
+        within("an answer", self.more_unbounded()).await
+    }
+
+    async fn more_unbounded(&mut self) -> io::Result<()> {
+        let read = self.stream.read_buf(&mut self.unread).await?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -109,6 +113,12 @@ impl Connection {
         self.try_answer().await.unwrap_or_else(|error| {
             panic!("no answer: {error}; had {:?}", String::from_utf8_lossy(&self.unread))
         })
+    }
+
+    /// As [`Connection::try_answer`], for whoever bounds the wait for its first bytes.
+    pub async fn unbounded_answer(&mut self) -> io::Result<Answer> {
+        self.more_unbounded().await?;
+        self.try_answer().await
     }
 
     pub async fn try_answer(&mut self) -> io::Result<Answer> {
