@@ -88,7 +88,7 @@ async fn a_stopped_shard_stops_nobody_else_and_loses_nothing() {
 #[tokio::test]
 async fn a_stopped_shard_makes_healthz_503_until_it_goes_on() {
     let running = Running::start(1000);
-    let admin = running.inside.admin().await;
+    let admin = running.inside.admin();
     let mut stopped = running.subscribe().await;
     let mut other = running.subscribe().await;
     let healthy = get(&admin, "/healthz").await;

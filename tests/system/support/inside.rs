@@ -121,8 +121,8 @@ impl Inside {
         appended.placement().sequence
     }
 
-    /// An admin listener over it; its address. It ends with the test.
-    pub async fn admin(&self) -> String {
+    /// An admin listener over it, on the runtime of the test; its address.
+    pub fn admin(&self) -> String {
         let (phase, lifecycle) = Lifecycle::new();
         phase.send_replace(Phase::Serving);
         let fanout = Arc::clone(&self.fanout);
