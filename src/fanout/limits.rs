@@ -36,6 +36,9 @@ pub const PENDING_BYTES: usize = 8 << 20;
 /// that are not have their turn.
 pub const GO_ON: usize = 32;
 
+/// How long all but the first of them may take of a turn: what is live waits for no more replay than this and a batch.
+pub const GO_ON_TIME: Duration = Duration::from_millis(1);
+
 /// Ring entries that are searched for one reader at once. Who is further behind reads its topic's history instead of
 /// everyone's events.
 pub const SEARCH_ENTRIES: u64 = 512;

@@ -284,7 +284,8 @@ impl Reader {
     /// Whether [`Reader::settle`] would tell a loss that has not been told.
     #[must_use]
     pub fn is_lost(&self, coverage: Coverage) -> bool {
-        matches!(coverage, Coverage::Lost { turn, .. } if turn > self.turn)
+        matches!(coverage, Coverage::Lost { through, turn, .. }
+            if turn > self.turn && self.unasked.is_none_or(|unasked| through > unasked))
     }
 }
 

@@ -5,7 +5,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ use super::live::{Sent, send};
 use crate::event::{Cursor, LoggedEvent, Position};
 use crate::fanout::batch::{Batch, Placed};
 use crate::fanout::command::{Fetched, PageKey};
-use crate::fanout::limits::{BATCH_BYTES, GO_ON, REREAD};
+use crate::fanout::limits::{BATCH_BYTES, GO_ON, GO_ON_TIME, REREAD};
 use crate::fanout::reader::{Opening, Prefix};
 use crate::fanout::shared::FetchRequest;
 use crate::log::Coverage;
@@ -237,9 +237,14 @@ impl Shard {
         self.find(conn).is_some_and(|found| found.place.stop_fetching())
     }
 
-    /// Lets connections go on that can, a bounded number in one turn.
+    /// Lets connections go on that can, a bounded number in one turn and for a bounded time, so that live goes first.
     pub(super) fn go_on(&mut self) {
-        for _ in 0..GO_ON {
+        let begun = Instant::now();
+        for done in 0..GO_ON {
+            // One goes on in any case, whatever else there is to do.
+            if done > 0 && begun.elapsed() > GO_ON_TIME {
+                return;
+            }
             let Some((conn, ready)) = self.behind.ready.pop_front() else { return };
             let Some(found) = self.find(conn) else { continue };
             found.queued = Queued::No;

@@ -5,9 +5,13 @@ use std::ops::Bound;
 
 use super::state::State;
 use super::topic::{TopicHistory, TopicId};
-use crate::event::{Filter, Millis, Position, Since, Topic};
+use crate::event::{Filter, LoggedEvent, Millis, Position, Since, Topic};
 use crate::log::TopicUsage;
 use crate::log::clock::{age, millis};
+
+/// Events are in the order of their places, and almost in that of their times, which are taken when a webhook begins: one
+/// that was long on its way stands behind younger ones. Longer than any default lets a body take, in milliseconds.
+const DISORDER: u64 = 60_000;
 
 impl State {
     /// The place just before the events of these topics that `since` names; the head when there are none.
@@ -23,9 +27,10 @@ impl State {
             Since::Ago(time) => {
                 let oldest = millis(time);
                 let young = |topic: &&TopicHistory| {
-                    let events = topic.events.iter().rev();
-                    let count = events.take_while(|event| age(event.event.time, now) <= oldest).count();
-                    position(topic, topic.events.len() - count)
+                    let age = |event: &LoggedEvent| age(event.event.time, now);
+                    let near = topic.events.iter().rev().take_while(|event| age(event) <= oldest + DISORDER);
+                    let young = near.filter(|event| age(event) <= oldest);
+                    young.last().map(|event| event.cursor.position)
                 };
                 topics.iter().filter_map(young).min()
             }

@@ -368,6 +368,20 @@ async fn ago_is_by_the_logs_clock() {
 }
 
 #[tokio::test]
+async fn ago_sees_past_a_webhook_that_was_long_on_its_way() {
+    let at = fixture(|_, _| ());
+    let mut late = at.delivery("t", &[1]);
+    at.clock.advance(Duration::from_secs(30));
+    at.publish("t", &[1]).await;
+    late.events[0].data = "late".into();
+    at.log.append(late).await.unwrap();
+    at.publish("t", &[1]).await;
+    let since = Since::Ago(Duration::from_secs(10));
+    let place = at.log.locate(&Selector::Topic(topic("t")), &Filter::All, since).await;
+    assert_eq!(place, Ok(Position::START), "the first is young, though an older one stands behind it");
+}
+
+#[tokio::test]
 async fn a_tail_that_nobody_drains_stops_the_log_until_it_is_drained() {
     let f = fixture(|_, b| b.tail_events = 3);
     let mut tail = f.log.tail(f.log.head()).await.unwrap();

@@ -130,7 +130,7 @@ impl Inside {
             settings: Live::fixed(admin::Settings { token: None, readiness: Readiness::Startup }),
             lifecycle: lifecycle.clone(),
             log: Arc::clone(&self.log),
-            fanout: Arc::clone(&self.fanout),
+            inspect: Arc::clone(&self.fanout) as Arc<dyn admin::Inspect>,
             registry: self.registry.clone(),
             metrics: admin::Metrics::register(&self.registry).unwrap(),
             refresh: Vec::new(),
@@ -151,5 +151,16 @@ impl Inside {
             service.start_service(None, watching, 1).await;
         });
         address
+    }
+
+    /// A counter or gauge, summed over its labels; with `label`, of that value alone.
+    pub fn metric(&self, name: &str, label: Option<&str>) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name).unwrap();
+        let of = |metric: &&prometheus::proto::Metric| {
+            label.is_none_or(|label| metric.get_label().iter().any(|pair| pair.value() == label))
+        };
+        let metrics = family.get_metric().iter().filter(of);
+        metrics.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
     }
 }
