@@ -56,8 +56,7 @@ impl Ingress {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         tracing::warn!("source `default` verifies nothing: whoever reaches the ingress listener may publish");
-        // A reload that raises `ingress.max_body` beyond it does not raise it: one such body still fits.
-        let bodies = BodyBudget::new(BODIES.max(parts.settings.load().max_body));
+        let bodies = BodyBudget::new(BODIES);
         let source = Source::standard(parts.metrics.source(Source::STANDARD));
         Self { parts, source, per_address: AddressLimit::default(), append_time: APPEND_TIME, bodies }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// honest 503 in time beats their own time-out: the retry then comes with a known reason.
 pub const APPEND_TIME: Duration = Duration::from_secs(5);
 
-/// Bytes of bodies on their way in, of all connections together, or one `ingress.max_body` if that is larger: 64 of the
+/// Bytes of bodies on their way in, of all connections together, or one `ingress.max_body` if that is larger, also after a reload: 64 of the
 /// default size. What has arrived counts, not what was announced.
 pub(super) const BODIES: usize = 64 << 20;
 

@@ -110,10 +110,10 @@ pub(super) struct Bench {
 /// Bodies in these tests are small, and so is their limit.
 pub(super) const MAX_BODY: usize = 100;
 
-/// Without rate limits.
 /// Bytes of bodies on their way in: one and a half of the largest.
 pub(super) const BODIES: usize = MAX_BODY * 3 / 2;
 
+/// Without rate limits.
 pub(super) fn settings() -> Settings {
     Settings { max_body: MAX_BODY, body_timeout: Duration::from_secs(10), rate: None, rate_per_ip: None }
 }

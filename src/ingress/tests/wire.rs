@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fake::{Bench, MAX_BODY, post, settings};
+use super::fake::{BODIES, Bench, MAX_BODY, post, settings};
 use crate::ingress::Settings;
 
 const CHUNKED: &str = "POST /webhooks/orders HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -60,6 +60,22 @@ async fn bodies_on_their_way_share_a_budget_and_nothing_is_lost_by_its_end() {
     assert_eq!(bench.ask(post("/webhooks/orders", "", &"c".repeat(61))).await.status, 202);
     let lengths: Vec<_> = bench.published().iter().map(|(_, _, data)| data.len()).collect();
     assert_eq!(lengths, [60, 95, 61]);
+}
+
+/// A reload may raise `ingress.max_body` beyond the budget; such a body would be refused however often it is sent again.
+#[tokio::test]
+async fn the_largest_body_fits_when_it_is_alone_whatever_the_budget() {
+    let bench = Bench::with(Settings { max_body: 4 * BODIES, ..settings() }, Duration::from_secs(10));
+    let mut first = bench.peer();
+    first.send(CHUNKED).await;
+    first.send("1\r\na\r\n").await;
+    until(|| bench.held() == 1).await;
+    let largest = post("/webhooks/orders", "", &"b".repeat(4 * BODIES));
+    assert_eq!(bench.ask(&largest).await.status, 503);
+    first.send("0\r\n\r\n").await;
+    assert_eq!(first.receive().await.status, 202);
+    until(|| bench.held() == 0).await;
+    assert_eq!(bench.ask(&largest).await.status, 202);
 }
 
 /// Waits for a state that another task brings about.

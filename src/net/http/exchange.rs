@@ -128,7 +128,7 @@ impl Exchange {
     /// # Errors
     /// [`BodyError`], of which [`BodyError::Busy`] may pass; the connection is then closed after the answer.
     pub async fn body_within(&mut self, limit: BodyLimit, budget: &BodyBudget) -> Result<Bytes, BodyError> {
-        self.held = Some(budget.begin());
+        self.held = Some(budget.begin(limit.bytes));
         self.read_body(limit).await
     }
 
