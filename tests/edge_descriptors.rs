@@ -9,10 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use harness::Running;
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
-use pingora::http::ResponseHeader;
+use harness::{Running, answer, finish};
+use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -28,12 +26,8 @@ impl HttpServerApp for App {
         _: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         session.read_request().await.ok()?.then_some(())?;
-        let mut head = ResponseHeader::build(200, None).ok()?;
-        head.insert_header("Content-Length", 2).ok()?;
-        session.write_response_header(Box::new(head)).await.ok()?;
-        session.write_response_body(Bytes::from_static(b"ok"), true).await.ok()?;
-        let settings = HttpPersistentSettings::for_session(&session);
-        Some(ReusedHttpStream::from_reusable_stream(session.finish().await.ok()??, settings))
+        answer(&mut session, "ok").await;
+        finish(session).await
     }
 }
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::HttpServerApp;
+use bytes::Bytes;
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
 use pingora::services::Service as _;
 use sidestream::lifecycle::{Lifecycle, Phase};
 use sidestream::net::{Address, Limits, Listener, Open, Service, Settings};
@@ -14,6 +17,11 @@ use tokio::time::timeout;
 
 /// What a healthy machine needs a small part of, and a hung test is ended by.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a service can run.
+pub trait App: HttpServerApp + Send + Sync + 'static {}
+
+impl<A: HttpServerApp + Send + Sync + 'static> App for A {}
 
 /// A service that runs until it is dropped.
 pub struct Running {
@@ -26,42 +34,33 @@ pub struct Running {
 
 impl Running {
     /// On a free port of loopback.
-    pub fn start<A>(app: Arc<A>, connections: usize, limits: Limits) -> Self
-    where
-        A: HttpServerApp + Send + Sync + 'static,
-    {
+    pub fn start(app: Arc<impl App>, connections: usize, limits: Limits) -> Self {
         let (phase, lifecycle) = Lifecycle::new();
         phase.send(Phase::Serving).unwrap();
         Self::start_in(app, connections, limits, phase, lifecycle)
     }
 
     /// With a lifecycle that the application shares.
-    pub fn start_in<A>(
-        app: Arc<A>,
+    pub fn start_in(
+        app: Arc<impl App>,
         connections: usize,
         limits: Limits,
         phase: watch::Sender<Phase>,
         lifecycle: Lifecycle,
-    ) -> Self
-    where
-        A: HttpServerApp + Send + Sync + 'static,
-    {
+    ) -> Self {
         let address = Address::Tcp { host: "127.0.0.1".into(), port: 0 };
         Self::start_at(&address, app, connections, limits, phase, lifecycle)
     }
 
     /// On an address of choice.
-    pub fn start_at<A>(
+    pub fn start_at(
         address: &Address,
-        app: Arc<A>,
+        app: Arc<impl App>,
         connections: usize,
         limits: Limits,
         phase: watch::Sender<Phase>,
         lifecycle: Lifecycle,
-    ) -> Self
-    where
-        A: HttpServerApp + Send + Sync + 'static,
-    {
+    ) -> Self {
         let listener = Listener::bind("test.listen", address).unwrap();
         let address = listener.local().to_string();
         let settings = Settings { name: "test", threads: 2, connections, limits };
@@ -126,6 +125,29 @@ impl Caller {
         timeout(PATIENCE, self.0.read_exact(&mut body)).await.unwrap().unwrap();
         (head, String::from_utf8(body).unwrap())
     }
+}
+
+/// The head of a good answer with so many bytes, or with chunks.
+pub fn head(length: Option<usize>) -> Box<ResponseHeader> {
+    let mut head = ResponseHeader::build(200, None).unwrap();
+    match length {
+        Some(length) => head.insert_header("Content-Length", length).unwrap(),
+        None => head.insert_header("Transfer-Encoding", "chunked").unwrap(),
+    }
+    Box::new(head)
+}
+
+/// Answers a request that was read.
+pub async fn answer(session: &mut ServerSession, body: &str) {
+    session.write_response_header(head(Some(body.len()))).await.unwrap();
+    session.write_response_body(Bytes::copy_from_slice(body.as_bytes()), true).await.unwrap();
+}
+
+/// Gives the connection back for its next request.
+pub async fn finish(session: ServerSession) -> Option<ReusedHttpStream> {
+    let settings = HttpPersistentSettings::for_session(&session);
+    let reusable = session.finish().await.ok()??;
+    Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
 }
 
 /// The first line's status.

@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
-use pingora::http::ResponseHeader;
+use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use sidestream::lifecycle::Phase;
 use sidestream::net::{Control, Limits, MAX_HEAD, Wait, take_conn};
 use tokio::io::AsyncWriteExt;
 
-use crate::harness::{Running, field, status};
+use crate::harness::{Running, answer, field, finish, head, status};
 
 /// Answers by path.
 struct App;
@@ -57,24 +56,8 @@ impl HttpServerApp for App {
                 answer(&mut session, &format!("{path} {}", String::from_utf8_lossy(&body))).await;
             }
         }
-        let settings = HttpPersistentSettings::for_session(&session);
-        let reusable = session.finish().await.ok()??;
-        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+        finish(session).await
     }
-}
-
-fn head(length: Option<usize>) -> Box<ResponseHeader> {
-    let mut head = ResponseHeader::build(200, None).unwrap();
-    match length {
-        Some(length) => head.insert_header("Content-Length", length).unwrap(),
-        None => head.insert_header("Transfer-Encoding", "chunked").unwrap(),
-    }
-    Box::new(head)
-}
-
-async fn answer(session: &mut ServerSession, body: &str) {
-    session.write_response_header(head(Some(body.len()))).await.unwrap();
-    session.write_response_body(Bytes::copy_from_slice(body.as_bytes()), true).await.unwrap();
 }
 
 /// Half of the body, and the rest never.

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
-use pingora::http::ResponseHeader;
+use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use pingora::services::Service as _;
@@ -18,7 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::harness::{Caller, PATIENCE};
+use crate::harness::{Caller, PATIENCE, answer, finish};
 
 /// Answers with the peer, as the connection and as the HTTP library knows it.
 struct Who;
@@ -33,14 +31,8 @@ impl HttpServerApp for Who {
         assert!(session.read_request().await.ok()?);
         let peer = session.stream()?.as_any().downcast_ref::<Conn>()?.peer();
         let known = session.client_addr().map(ToString::to_string);
-        let body = format!("{peer:?} {known:?}");
-        let mut head = ResponseHeader::build(200, None).unwrap();
-        head.insert_header("Content-Length", body.len()).unwrap();
-        session.write_response_header(Box::new(head)).await.ok()?;
-        session.write_response_body(Bytes::from(body), true).await.ok()?;
-        let settings = HttpPersistentSettings::for_session(&session);
-        let reusable = session.finish().await.ok()??;
-        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+        answer(&mut session, &format!("{peer:?} {known:?}")).await;
+        finish(session).await
     }
 }
 

@@ -9,6 +9,20 @@ fn numbered(n: usize) -> String {
     format!("{n:0>200}")
 }
 
+/// Opens so many streams that are not read, and publishes `events` to them, until each is behind.
+async fn left_behind(gateway: &Gateway, streams: usize, events: usize) -> Vec<Subscriber> {
+    let mut slow = Vec::new();
+    for _ in 0..streams {
+        let mut stream = Request::topic("orders").receive_buffer(1024).open(gateway).await;
+        stream.opening().await;
+        slow.push(stream);
+    }
+    let mut sender = Sender::open(gateway).await;
+    sender.publish_many("orders", (0..events).map(numbered)).await;
+    gateway.wait_for_metric("sidestream_lagging_connections", |all| all == streams as f64).await;
+    slow
+}
+
 fn number(block: &Block) -> usize {
     block.data().parse().unwrap()
 }
@@ -112,15 +126,7 @@ async fn one_that_reads_in_tiny_steps_gets_whole_frames() {
 #[tokio::test]
 async fn one_that_reads_while_a_page_is_on_its_way_ends_cleanly_when_told_to() {
     let gateway = Gateway::start("history: { events: 100000, bytes: 64MiB }\ndrain: { window: 1s }").await;
-    let mut slow = Vec::new();
-    for _ in 0..20 {
-        let mut stream = Request::topic("orders").receive_buffer(1024).open(&gateway).await;
-        stream.opening().await;
-        slow.push(stream);
-    }
-    let mut sender = Sender::open(&gateway).await;
-    sender.publish_many("orders", (0..5000).map(numbered)).await;
-    gateway.wait_for_metric("sidestream_lagging_connections", |lagging| lagging == 20.0).await;
+    let mut slow = left_behind(&gateway, 20, 5000).await;
     gateway.terminate();
     gateway.says("draining").await;
     // They begin to read only now: whatever frame is under way is finished, then comes the end.
@@ -159,15 +165,7 @@ async fn a_lost_idle_connection_is_noticed_without_a_heartbeat() {
 #[tokio::test]
 async fn one_that_resets_while_it_is_behind_leaves_nothing() {
     let gateway = Gateway::start("").await;
-    let mut streams = Vec::new();
-    for _ in 0..10 {
-        let mut stream = Request::topic("orders").receive_buffer(1024).open(&gateway).await;
-        stream.opening().await;
-        streams.push(stream);
-    }
-    let mut sender = Sender::open(&gateway).await;
-    sender.publish_many("orders", (0..2000).map(numbered)).await;
-    gateway.wait_for_metric("sidestream_lagging_connections", |lagging| lagging == 10.0).await;
+    let streams = left_behind(&gateway, 10, 2000).await;
     for stream in streams {
         stream.reset();
     }
@@ -175,7 +173,7 @@ async fn one_that_resets_while_it_is_behind_leaves_nothing() {
     let metrics = gateway.metrics().await;
     assert_eq!(metrics.get("sidestream_lagging_connections"), 0.0);
     assert_eq!(metrics.get("sidestream_subscriptions{rule=\"default\"}"), 0.0);
-    assert_eq!(sender.publish("orders", "1").await.subscribers, 0);
+    assert_eq!(Sender::open(&gateway).await.publish("orders", "1").await.subscribers, 0);
 }
 
 #[tokio::test]
