@@ -18,10 +18,10 @@ use super::reload::{self, Reload};
 use super::route::{Access, Route};
 use super::settings::Settings;
 use super::{access, connections, health, info, topics};
-use crate::lifecycle::{Lifecycle, Phase};
+use crate::lifecycle::Lifecycle;
 use crate::live::Live;
 use crate::log::Log;
-use crate::net::http::{Answer, BodyError, BodyLimit, Exchange, Reuse};
+use crate::net::http::{Answer, BodyLimit, Exchange, Reuse};
 
 /// Bodies say nothing here yet; what is sent is read so that the connection goes on.
 const BODY: BodyLimit = BodyLimit { bytes: 64 << 10, time: Duration::from_secs(5) };
@@ -93,7 +93,7 @@ impl Admin {
         }
         let query = head.uri.query().unwrap_or_default().to_owned();
         if let Err(error) = exchange.body(BODY).await {
-            return refused_body(error);
+            return Answer::problem(error.status(), &error.to_string());
         }
         self.answer(route, &query).await
     }
@@ -133,17 +133,6 @@ impl Admin {
     }
 }
 
-fn refused_body(error: BodyError) -> Answer {
-    let status = match error {
-        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        BodyError::TimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
-        BodyError::Coding => StatusCode::NOT_IMPLEMENTED,
-        BodyError::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        BodyError::Ended | BodyError::Framing => StatusCode::BAD_REQUEST,
-    };
-    Answer::problem(status, &error.to_string())
-}
-
 #[async_trait]
 impl HttpServerApp for Admin {
     async fn process_new_http(
@@ -160,8 +149,6 @@ impl HttpServerApp for Admin {
             .await
             .with(CACHE_CONTROL, HeaderValue::from_static("no-store"))
             .with(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let draining = self.parts.lifecycle.phase() >= Phase::Draining;
-        let reuse = if draining { Reuse::Close } else { Reuse::Keep };
-        exchange.answer(&answer, reuse).await.finish().await
+        exchange.answer(&answer, Reuse::within(self.parts.lifecycle.phase())).await.finish().await
     }
 }

@@ -207,8 +207,7 @@ impl HttpServerApp for Ingress {
         };
         let received = Instant::now();
         let answer = self.serve(&mut exchange).await;
-        let reuse = if self.draining() { Reuse::Close } else { Reuse::Keep };
-        let answered = exchange.answer(&answer, reuse).await;
+        let answered = exchange.answer(&answer, Reuse::within(self.parts.lifecycle.phase())).await;
         self.parts.metrics.answered(received.elapsed());
         answered.finish().await
     }

@@ -131,15 +131,10 @@ impl Refusal {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Body(BodyError::TooLarge { .. }) | Self::Log(AppendError::TooLarge { .. }) => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
-            Self::Body(BodyError::TimedOut { .. }) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(BodyError::Coding) => StatusCode::NOT_IMPLEMENTED,
+            Self::Body(error) => error.status(),
+            Self::Log(AppendError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyNotUtf8 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Log(_) | Self::LogSlow | Self::Draining | Self::Body(BodyError::Busy) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Log(_) | Self::LogSlow | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Rate(..) => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::BAD_REQUEST,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, StatusCode, Version};
 use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
 
@@ -46,6 +46,20 @@ pub enum BodyError {
     /// A transfer coding other than `chunked` (RFC 9112 §6.1 asks for 501).
     #[error("the only transfer coding taken is chunked")]
     Coding,
+}
+
+impl BodyError {
+    /// The status to answer with.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::Ended | Self::Framing => StatusCode::BAD_REQUEST,
+            Self::Coding => StatusCode::NOT_IMPLEMENTED,
+        }
+    }
 }
 
 /// Reads the whole body. Says `100 Continue` to a sender that waits for it (RFC 9110 §10.1.1), and only once the body

@@ -16,6 +16,7 @@ use super::answer::{Answer, Body, Connection};
 use super::body::{self, BodyError, BodyLimit};
 use super::budget::{BodyBudget, Held};
 use super::linger::linger;
+use crate::lifecycle::Phase;
 use crate::net::{Conn, Peer};
 
 /// How long a peer may take to receive one answer. Only a peer that sends without ever reading runs into it.
@@ -37,6 +38,14 @@ pub enum Reuse {
     Keep,
     /// It is closed, and says so.
     Close,
+}
+
+impl Reuse {
+    /// What a phase of the process asks for: a drain ends connections with their answer.
+    #[must_use]
+    pub fn within(phase: Phase) -> Self {
+        if phase >= Phase::Draining { Self::Close } else { Self::Keep }
+    }
 }
 
 /// An exchange whose answer is written.
