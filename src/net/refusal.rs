@@ -61,7 +61,7 @@ impl Refusal {
         let mut answer = format!("HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\n");
         // Writing to a string can't fail.
         let _ = write!(answer, "Content-Length: {}\r\nDate: {}\r\n", body.len(), date.to_str().unwrap_or(""));
-        answer.push_str("Connection: close\r\n\r\n");
+        answer.push_str("Cache-Control: no-store\r\nConnection: close\r\n\r\n");
         answer.push_str(&body);
         answer.into_bytes()
     }
@@ -77,6 +77,7 @@ mod tests {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{head}");
         assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{head}");
+        assert!(head.contains("\r\nCache-Control: no-store\r\n"), "{head}");
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(body["status"], 408);
         assert_eq!(body["detail"], Refusal::Slow.to_string());

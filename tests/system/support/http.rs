@@ -35,10 +35,12 @@ impl Answer {
         field(&self.head, name)
     }
 
-    /// A problem document with this status, in head and body.
+    /// A problem document with this status, in head and body, that no cache may keep.
     pub fn assert_problem(&self, status: u16) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.field("content-type"), Some("application/problem+json"), "{self:?}");
+        let said = self.head.to_ascii_lowercase().matches("\r\ncache-control:").count();
+        assert_eq!((self.field("cache-control"), said), (Some("no-store"), 1), "{self:?}");
         let problem = self.json();
         assert_eq!(problem["status"], status);
         assert!(problem["type"].is_string() && problem["title"].is_string() && problem["detail"].is_string());
