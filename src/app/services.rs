@@ -86,8 +86,12 @@ impl Parts<'_> {
     fn edge(&self) -> Result<Edge, StartError> {
         let settings = self.snapshots.view(|config| &config.edge);
         let metrics = edge::Metrics::register(self.registry)?;
-        let subscribe =
-            edge::Subscribe::new(Arc::clone(self.fanout), self.snapshots.rule_of(), self.lifecycle.clone());
+        let subscribe = edge::Subscribe::new(
+            Arc::clone(self.fanout),
+            self.snapshots.rule_of(),
+            self.lifecycle.clone(),
+            self.budget.edge,
+        );
         Ok(Edge::new(settings, self.lifecycle.clone(), metrics, Roots::System).with_topics(subscribe))
     }
 

@@ -1,8 +1,9 @@
 //! `GET /topics/…` for whoever prefers JSON: pages of history, and waiting for the next one.
 //!
 //! Bounded in three ways. Pages that are in memory at the same time are counted, and who finds no room in time is turned
-//! away by name. Who waits is one of the connections that `edge.limits` allows, and holds nothing else. And however much
-//! comes of other topics, who waits looks into the log only so often.
+//! away by name. Who waits is one of the connections that `edge.limits` allows, and one of the edge's requests, of which
+//! those who wait have no more than half, so that the app and new streams are served however many wait. And however
+//! much comes of other topics, who waits looks into the log only so often.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::answer::{self, Asker, Common};
 use super::page::Page;
 use super::query::Asked;
 use crate::event::{Begin, Since, Subscription};
-use crate::fanout::{Arrival, Fanout};
+use crate::fanout::{Arrival, Fanout, Refused};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::log::Log;
 use crate::net::http::Answer;
@@ -44,6 +45,8 @@ pub(super) struct History {
     log: Arc<dyn Log>,
     lifecycle: Lifecycle,
     room: Semaphore,
+    /// Places to wait in.
+    waiters: Semaphore,
 }
 
 /// A page, and its room.
@@ -60,9 +63,11 @@ enum Waited<'a> {
 }
 
 impl History {
-    pub fn new(fanout: Arc<Fanout>, lifecycle: Lifecycle) -> Self {
+    /// `requests` is how many the edge's listener takes at one time.
+    pub fn new(fanout: Arc<Fanout>, lifecycle: Lifecycle, requests: usize) -> Self {
         let log = fanout.log();
-        Self { fanout, log, lifecycle, room: Semaphore::new(PAGES) }
+        let waiters = (requests / 2).clamp(1, Semaphore::MAX_PERMITS);
+        Self { fanout, log, lifecycle, room: Semaphore::new(PAGES), waiters: Semaphore::new(waiters) }
     }
 
     /// Answers with the page that was asked for, when there is one.
@@ -117,6 +122,10 @@ impl History {
         mut page: Page,
         deadline: Instant,
     ) -> Waited<'_> {
+        let Ok(_waiter) = self.waiters.try_acquire() else {
+            self.fanout.refused(Refused::Waiting);
+            return Waited::Unable;
+        };
         // Held while it waits: it is a connection like a stream's.
         let Ok(_place) = self.fanout.reserve(waiting.remote, &Begin::Now) else { return Waited::Unable };
         let mut next_look = Instant::now();

@@ -80,7 +80,7 @@ impl Page {
                 page.more = More::Yes;
                 break;
             }
-            page.gap = page.gap.or(reader.settle(read.coverage));
+            page.gap = page.gap.or(reader.settle(read.coverage.through(&subscription.filter)));
             // At least one, so that no log can keep this going.
             looked += read.events.len().max(1);
             let mut left = read.events.into_iter();

@@ -97,10 +97,11 @@ impl Refusal {
 }
 
 impl Subscribe {
-    /// Streams are opened on `fanout`, and pages read from its log.
+    /// Streams are opened on `fanout`, and pages read from its log. `requests` is how many the edge's listener takes at one
+    /// time.
     #[must_use]
-    pub fn new(fanout: Arc<Fanout>, rule_of: RuleOf, lifecycle: Lifecycle) -> Self {
-        let history = History::new(Arc::clone(&fanout), lifecycle);
+    pub fn new(fanout: Arc<Fanout>, rule_of: RuleOf, lifecycle: Lifecycle, requests: usize) -> Self {
+        let history = History::new(Arc::clone(&fanout), lifecycle, requests);
         Self { fanout, history, rule_of }
     }
 

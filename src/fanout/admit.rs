@@ -27,12 +27,17 @@ pub enum Refused {
     Rate,
     /// It would begin in history, and slow streams already keep too many bytes alive.
     Replay,
+    /// As many as may wait for a page of history do.
+    Waiting,
+    /// It would add more patterns than are matched.
+    Patterns,
     /// The server is ending.
     Draining,
 }
 
 impl Refused {
-    pub(super) const ALL: [Self; 5] = [Self::Full, Self::Address, Self::Rate, Self::Replay, Self::Draining];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Full, Self::Address, Self::Rate, Self::Replay, Self::Waiting, Self::Patterns, Self::Draining];
 
     /// As in `connections_refused_total{reason}`.
     pub(super) const fn as_str(self) -> &'static str {
@@ -41,6 +46,8 @@ impl Refused {
             Self::Address => "per_ip",
             Self::Rate => "admissions",
             Self::Replay => "replay",
+            Self::Waiting => "waiting",
+            Self::Patterns => "patterns",
             Self::Draining => "draining",
         }
     }
@@ -90,6 +97,11 @@ impl Fanout {
         newest.filter(|newest| newest.position > head.position).unwrap_or(head)
     }
 
+    /// Counts who was turned away for a reason that is seen elsewhere.
+    pub fn refused(&self, refused: Refused) {
+        self.shared.metrics.refused(refused);
+    }
+
     fn room(self: &Arc<Self>, address: Option<IpAddr>, begin: &Begin) -> Result<Reservation, Refused> {
         if self.draining.load(Ordering::Acquire) {
             return Err(Refused::Draining);
@@ -137,6 +149,10 @@ impl Reservation {
     /// [`ReadError`] when the log can't tell now where `begin` is.
     pub async fn begin(self, subscription: Arc<Subscription>, begin: &Begin) -> Result<Beginning, ReadError> {
         let Self { room, held } = self;
+        if room.fanout.shared.interest.is_full(&subscription.selector) {
+            room.fanout.refused(Refused::Patterns);
+            return Err(ReadError::Unavailable("as many patterns as are matched are subscribed to"));
+        }
         let interest = Interested::join(&room, subscription);
         let head = room.fanout.head();
         let start = Start::find(begin, &interest.subscription, &*room.fanout.log, head).await?;

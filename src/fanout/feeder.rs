@@ -20,8 +20,8 @@ use super::pump::{self, Follows, TakeReady};
 use super::ring::RingWriter;
 use super::shard::{Handle, Progress};
 use super::shared::{FetchRequest, Shared};
-use crate::event::{Cursor, Filter, LoggedEvent, Subscription};
-use crate::log::{Coverage, Feed, Log, ReadLimit, Tail, TailError};
+use crate::event::{Cursor, LoggedEvent, Subscription};
+use crate::log::{Feed, Log, ReadLimit, Tail, TailError};
 use crate::sse::{self, Framed};
 
 /// Moves the log's tail into the ring.
@@ -165,7 +165,15 @@ impl Fetcher {
     pub(super) async fn run(mut self) {
         let (room, limit) = (Arc::new(Semaphore::new(PAGES)), self.limit);
         while let Some(request) = self.requests.recv().await {
+            // Looked at before a place is waited for, and after: a page that nobody waits for any more is not read, and
+            // holds up nobody.
+            if request.wanted.strong_count() == 0 {
+                continue;
+            }
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+            if request.wanted.strong_count() == 0 {
+                continue;
+            }
             let (log, shards, shard) = (Arc::clone(&self.log), Arc::clone(&self.shards), self.shard);
             tokio::spawn(async move {
                 // A page that never came would leave its readers waiting for ever.
@@ -198,12 +206,6 @@ pub(super) async fn fetch(
     let wanted = page.events.iter().filter(|logged| filter.admits(logged.event.kind.as_ref()));
     let placed =
         |logged: &Arc<LoggedEvent>| (logged.cursor.position, Framed::new(&sse::event(logged, *format)));
-    let coverage = match (page.coverage, filter) {
-        // How many of the lost ones would have passed is not known.
-        (Coverage::Lost { resumed, through, turn, .. }, Filter::Types(_)) => {
-            Coverage::Lost { resumed, through, missed: None, turn }
-        }
-        (coverage, _) => coverage,
-    };
+    let coverage = page.coverage.through(filter);
     Some(Fetched { frames: wanted.map(placed).collect(), next: page.next, coverage, room })
 }

@@ -12,6 +12,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use dashmap::DashMap;
 use slab::Slab;
 
+use super::limits::PATTERN_TOKENS;
 use super::matcher::Matcher;
 use crate::event::{Selector, Topic};
 
@@ -84,6 +85,8 @@ struct Patterns {
 pub struct Interest {
     topics: DashMap<Topic, Count>,
     patterns: RwLock<Patterns>,
+    /// Tokens of all patterns of `patterns`.
+    tokens: AtomicUsize,
     /// Selectors in `patterns`. Raised before a joining subscription takes its position, like everything here.
     selectors: AtomicUsize,
     shards: usize,
@@ -94,7 +97,13 @@ impl Interest {
     #[must_use]
     pub fn new(shards: usize) -> Self {
         assert!((1..=MAX_SHARDS).contains(&shards), "a shard is a bit");
-        Self { topics: DashMap::new(), patterns: RwLock::default(), selectors: AtomicUsize::new(0), shards }
+        Self {
+            topics: DashMap::new(),
+            patterns: RwLock::default(),
+            tokens: AtomicUsize::new(0),
+            selectors: AtomicUsize::new(0),
+            shards,
+        }
     }
 
     /// A subscription begins on `shard`. To be called before the subscription's position is taken from the log's head:
@@ -122,6 +131,7 @@ impl Interest {
         let key = *keys.entry(selector.clone()).or_insert_with(|| {
             let key = counts.insert(Count::new(self.shards)) as u32;
             matcher.insert(selector, key);
+            self.tokens.fetch_add(tokens(selector), Ordering::Relaxed);
             key
         });
         counts[key as usize].join(shard);
@@ -137,8 +147,19 @@ impl Interest {
             patterns.counts.remove(key as usize);
             patterns.keys.remove(selector);
             patterns.matcher.remove(selector, key);
+            self.tokens.fetch_sub(tokens(selector), Ordering::Relaxed);
             self.selectors.store(patterns.counts.len(), Ordering::SeqCst);
         }
+    }
+
+    /// Whether there is no room for a selector of patterns that nobody has subscribed to. Some at the same time may each be
+    /// the last.
+    #[must_use]
+    pub fn is_full(&self, selector: &Selector) -> bool {
+        let Selector::Patterns(_) = selector else { return false };
+        let held = self.tokens.load(Ordering::Relaxed);
+        held + tokens(selector) > PATTERN_TOKENS
+            && self.patterns().is_none_or(|patterns| !patterns.keys.contains_key(selector))
     }
 
     /// The shards that listen to `topic`.
@@ -173,6 +194,14 @@ impl Interest {
     }
 }
 
+/// What a selector of patterns takes of [`PATTERN_TOKENS`].
+fn tokens(selector: &Selector) -> usize {
+    match selector {
+        Selector::Topic(_) => 0,
+        Selector::Patterns(patterns) => patterns.iter().map(|p| p.as_str().split('.').count()).sum(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +225,23 @@ mod tests {
         interest.leave(&selector, 1);
         assert_eq!(interest.subscribers(&topic), 0);
         assert!(interest.topics.is_empty());
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_patterns_and_for_more_of_the_same() {
+        let interest = Interest::new(1);
+        let of = |n: usize| {
+            let names = (0..64).map(|i| format!("p{n}.{i}.a.b.c.d.e.f.g.h.i.j.k.l.m.*"));
+            Selector::of(names.map(|text| Pattern::parse(&text).unwrap()).collect())
+        };
+        let most = PATTERN_TOKENS / (64 * 16);
+        (0..most).for_each(|n| interest.join(&of(n), 0));
+        assert!(interest.is_full(&of(most)) && !interest.is_full(&of(0)));
+        assert!(!interest.is_full(&Selector::Topic(Topic::parse("a").unwrap())));
+        interest.leave(&of(7), 0);
+        assert!(!interest.is_full(&of(most)));
+        (0..most).for_each(|n| interest.leave(&of(n), 0));
+        assert_eq!(interest.tokens.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -105,6 +105,10 @@ pub const AGES_KEPT: usize = 64;
 
 // What is kept of topics and told of connections.
 
+/// Tokens of all patterns, and of topics named together with others, that are subscribed to. At worst, where no two begin alike,
+/// each takes about half a KiB in the interest map and in each shard that has a subscriber to it.
+pub const PATTERN_TOKENS: usize = 200_000;
+
 /// Topics whose groups a shard remembers, so that an event's topic is matched with the patterns once. Each costs its name
 /// and a few bytes for each group; past it all are matched anew.
 pub const MATCHED_TOPICS: usize = 1024;

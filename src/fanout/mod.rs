@@ -172,8 +172,9 @@ impl Fanout {
     pub async fn purge(&self, topic: &Topic) -> Result<u64, ReadError> {
         let purged = self.log.purge(topic).await?;
         if self.log.feed() == Feed::WithAppend {
-            // What was appended before, and is purged now, is not to come into the ring after its floor was raised.
-            self.pump.pump();
+            // What was appended before, and is purged now, is not to come into the ring after its floor was raised: whoever
+            // is at the pump has to be waited for.
+            self.pump.pump_waiting();
         }
         self.ring.purge();
         Ok(purged)

@@ -58,7 +58,6 @@ impl Start {
     pub fn resolve(requested: Option<&[u8]>, head: Cursor) -> Self {
         // An empty last event id means that there is none (HTML, 9.2.6).
         let Some(requested) = requested.filter(|r| !r.is_empty()) else { return Self::Now(head) };
-        // One byte more than fits shows that it was cut.
         let kept = || requested[..requested.len().min(limits::CURSOR_BYTES)].into();
         match std::str::from_utf8(requested).ok().and_then(Cursor::parse) {
             Some(cursor) if cursor.epoch != head.epoch => Self::Restarted(kept(), head.epoch),
@@ -266,7 +265,8 @@ impl Reader {
                     self.position = resumed.max(from);
                     self.through = through;
                 }
-                (lost, missed)
+                // Before `unasked` some of them were not asked for, and are not missed.
+                (lost, missed.filter(|_| unasked.is_none()))
             }
             _ => (false, None),
         };

@@ -1,7 +1,7 @@
 //! What the shards, the feeder and the edge share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -43,6 +43,8 @@ pub struct FetchRequest {
     pub page: PageKey,
     /// Of what, and in which format.
     pub subscription: Arc<Subscription>,
+    /// Dead once nobody waits for it.
+    pub wanted: Weak<()>,
 }
 
 impl Shared {

@@ -267,6 +267,19 @@ pub enum Coverage {
     },
 }
 
+impl Coverage {
+    /// What is known of the events that pass `filter`: how many of the lost ones would have is not.
+    #[must_use]
+    pub fn through(self, filter: &Filter) -> Self {
+        match (self, filter) {
+            (Self::Lost { resumed, through, turn, .. }, Filter::Types(_)) => {
+                Self::Lost { resumed, through, missed: None, turn }
+            }
+            (coverage, _) => coverage,
+        }
+    }
+}
+
 /// Whether a log takes deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {

@@ -4,7 +4,52 @@ use std::process::Command;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use crate::support::{Connection, Gateway, Request, Sender, Subscriber, get, until};
+use crate::support::{App, Connection, Gateway, Request, Sender, Subscriber, answer_as_app, get, until};
+
+/// However many wait for pages, half of the edge's requests are for others.
+#[tokio::test]
+async fn who_waits_for_pages_leaves_room_for_others() {
+    let mut app = App::start().await;
+    let yaml = format!("edge: {{ upstream: \"{}\" }}", app.url);
+    let gateway = Gateway::start_with(&yaml, |command| limited(command, 256)).await;
+    let mut waiting = Vec::new();
+    for _ in 0..40 {
+        let mut connection = Connection::open(&gateway.edge).await;
+        let request =
+            "GET /topics/orders?wait=60s HTTP/1.1\r\nHost: test\r\nAccept: application/json\r\n\r\n";
+        connection.send(request).await;
+        waiting.push(connection);
+    }
+    let refused = "sidestream_connections_refused_total{reason=\"waiting\"}";
+    let all = async || {
+        let metrics = gateway.metrics().await;
+        let sum = metrics.get("sidestream_connections") + metrics.get(refused);
+        (sum == 40.0).then(|| metrics.get(refused))
+    };
+    let turned_away = until("each waits or was turned away", all).await;
+    assert!(turned_away > 0.0);
+
+    let mut asking = Connection::open(&gateway.edge).await;
+    asking.send("GET /app HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    let (_, mut socket) = app.request().await;
+    answer_as_app(&mut socket, "still here").await;
+    assert_eq!(asking.answer().await.text(), "still here");
+    let mut stream = Subscriber::open(&gateway, "orders").await;
+    Sender::open(&gateway).await.publish("orders", "1").await;
+    assert_eq!(stream.event().await.data(), "1");
+    let (mut told, mut away) = (0.0, 0.0);
+    for mut connection in waiting {
+        let answer = connection.answer().await;
+        if answer.status == 200 {
+            assert_eq!(answer.json()["events"][0]["data"], "1");
+            told += 1.0;
+        } else {
+            answer.assert_problem(503);
+            away += 1.0;
+        }
+    }
+    assert_eq!((told, away), (40.0 - turned_away, turned_away));
+}
 
 /// Runs the command with a limit of its own.
 fn limited(command: Command, open_files: u32) -> Command {

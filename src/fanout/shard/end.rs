@@ -48,6 +48,7 @@ impl Shard {
 
     /// Shuts the write side. For the subscriber, and for the metrics, the stream is over.
     pub(super) fn shut(&mut self, key: Key, reason: Closed) {
+        self.withdraw(key);
         let _ = self.conns[key as usize].socket.shutdown(Shutdown::Write);
         self.set_place(key, Place::Shut);
         self.gone(key, reason);
@@ -73,6 +74,7 @@ impl Shard {
 
     /// Closes a connection at once.
     pub(super) fn close(&mut self, key: Key, reason: Closed) {
+        self.withdraw(key);
         self.leave_members(key);
         self.set_place(key, Place::Shut);
         self.gone(key, reason);

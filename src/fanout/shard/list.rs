@@ -1,5 +1,6 @@
 //! What a shard tells of its connections, and ends by order, for the admin API.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -17,6 +18,8 @@ impl Shard {
     /// page may be empty and yet not be the last.
     pub(super) fn list(&mut self, request: ListRequest) {
         let ListRequest { from, limit, topic, answer } = request;
+        // Judged once per group, not per connection.
+        let listening: Option<HashSet<u32>> = topic.map(|topic| self.routes.of(&topic).collect());
         let (mut connections, mut next) = (Vec::new(), None);
         for key in from..self.conns.capacity() as Key {
             if connections.len() == limit || key - from == LISTED_SLOTS as Key {
@@ -29,7 +32,7 @@ impl Shard {
                 continue;
             }
             let subscription = &self.groups[conn.group as usize].1.subscription;
-            if topic.as_ref().is_some_and(|topic| !subscription.selector.matches(topic)) {
+            if listening.as_ref().is_some_and(|groups| !groups.contains(&conn.group)) {
                 continue;
             }
             let age = self.seconds().saturating_sub(conn.opened);

@@ -295,7 +295,9 @@ impl Shard {
             Ok(sent) if sent == bytes.len() => {
                 let last = batch.last().unwrap_or(at);
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
-                self.shared.metrics.deliveries.inc_by(batch.events_between(at, last));
+                let events = batch.events_between(at, last);
+                self.shared.metrics.deliveries.inc_by(events);
+                self.shared.metrics.replayed.inc_by(events);
                 let now = self.seconds();
                 self.conns[key as usize].progress(now);
                 self.move_to(key, last);
@@ -305,7 +307,8 @@ impl Shard {
                 self.shared.metrics.delivered_bytes.inc_by(sent as u64);
                 let now = self.seconds();
                 self.conns[key as usize].take(sent, now);
-                self.keep(key, batch, offset + sent, at);
+                let events = self.keep(key, batch, offset + sent, at);
+                self.shared.metrics.replayed.inc_by(events);
                 if self.conns.contains(key as usize) { Sent::Part } else { Sent::Gone }
             }
             Err(_) => {
@@ -316,19 +319,22 @@ impl Shard {
     }
 
     /// A connection that is behind keeps the rest of the frame it is in, and goes on from history after that.
-    fn keep(&mut self, key: Key, batch: &Rc<Batch>, sent: usize, start: Position) {
+    /// Returns how many events it got.
+    fn keep(&mut self, key: Key, batch: &Rc<Batch>, sent: usize, start: Position) -> u64 {
         let (rest, position) = match batch.cut(sent) {
             Cut::Nothing => (None, start),
             Cut::Boundary(position) => (None, position),
             Cut::Inside(rest, position) => (Some(Box::new(rest)), position),
         };
-        self.shared.metrics.deliveries.inc_by(batch.events_between(start, position));
+        let events = batch.events_between(start, position);
+        self.shared.metrics.deliveries.inc_by(events);
         let pins = rest.is_some();
         self.conns[key as usize].rest = rest;
         self.move_to(key, position);
         if pins && self.pins.bytes() > self.shared.bounds.pinned_bytes {
             self.close(key, Closed::Pinned);
         }
+        events
     }
 
     /// Puts a connection into the queue of those that can go on.

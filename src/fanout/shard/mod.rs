@@ -32,7 +32,7 @@ use slab::Slab;
 pub use self::conn::ConnRef;
 use self::conn::{Conn, Place, Queued};
 use self::group::{Group, Key};
-use self::replay::Ready;
+use self::replay::{Ready, Wanted};
 use self::routes::Routes;
 use self::timers::Timers;
 use super::batch::Pins;
@@ -135,7 +135,7 @@ struct Shard {
     generation: u32,
     groups: Slab<(u64, Group)>,
     serial: u64,
-    group_keys: HashMap<(Arc<Subscription>, Framing), u32>,
+    group_keys: HashMap<(Arc<Subscription>, Framing, Arc<str>), u32>,
     routes: Routes,
     live: Live,
     behind: Behind,
@@ -184,7 +184,7 @@ struct Behind {
     /// Connections that can go on with what they are behind of.
     ready: VecDeque<(ConnRef, Ready)>,
     /// Pages asked for, and who waits for them.
-    pages: HashMap<PageKey, Vec<ConnRef>>,
+    pages: HashMap<PageKey, Wanted>,
     /// Connections ahead of this shard, until it has pulled up to them.
     parked: Vec<ConnRef>,
     /// Connections whose page could not be read.
@@ -370,12 +370,13 @@ impl Shard {
 
     /// The key of the group of this subscription and framing; it is made when there is none.
     fn group(&mut self, subscription: Arc<Subscription>, framing: Framing, rule: Arc<str>) -> u32 {
-        let known = (subscription, framing);
+        // The rule too: after a reload the same topics may be counted under another.
+        let known = (subscription, framing, rule);
         let key = if let Some(&key) = self.group_keys.get(&known) {
             key
         } else {
             self.serial += 1;
-            let group = Group::new(Arc::clone(&known.0), framing, rule);
+            let group = Group::new(Arc::clone(&known.0), framing, Arc::clone(&known.2));
             let key = self.groups.insert((self.serial, group)) as u32;
             self.routes.insert(&known.0.selector, key);
             self.group_keys.insert(known, key);
@@ -403,7 +404,7 @@ impl Shard {
     fn remove_group(&mut self, key: u32) {
         let (_, group) = self.groups.remove(key as usize);
         self.routes.remove(&group.subscription.selector, key);
-        self.group_keys.remove(&(group.subscription, group.framing));
+        self.group_keys.remove(&(group.subscription, group.framing, group.rule));
     }
 
     /// Whole seconds since the fan-out's start, which is as precise as ages and stalls are told.

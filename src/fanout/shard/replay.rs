@@ -30,6 +30,14 @@ pub(super) enum Ready {
     Page(Rc<Page>),
 }
 
+/// Who waits for a page.
+#[derive(Default)]
+pub(super) struct Wanted {
+    waiting: Vec<ConnRef>,
+    /// Goes with it, so that the fetcher sees when nobody waits any more.
+    alive: Arc<()>,
+}
+
 /// A page for all who asked for the same.
 pub(super) struct Page {
     key: PageKey,
@@ -164,7 +172,6 @@ impl Shard {
         let (batch, taken) = Batch::build(b"", at, &frames, framing, &self.pins);
         let sent = if taken > 0 { self.write(key, &batch, 0, at) } else { Sent::All };
         if sent == Sent::All {
-            self.shared.metrics.replayed.inc_by(taken as u64);
             self.move_to(key, if taken == frames.len() { looked } else { batch.last().unwrap_or(at) });
         }
         sent
@@ -195,12 +202,13 @@ impl Shard {
             return;
         }
         let Some(page) = self.page_key(key) else { return };
-        let waiting = self.behind.pages.entry(page).or_default();
-        waiting.push(conn);
-        if waiting.len() == 1 {
+        let wanted = self.behind.pages.entry(page).or_default();
+        wanted.waiting.push(conn);
+        if wanted.waiting.len() == 1 {
+            let alive = Arc::downgrade(&wanted.alive);
             let group = &self.groups[self.conns[key as usize].group as usize].1;
             let subscription = Arc::clone(&group.subscription);
-            self.shared.fetch(self.index, FetchRequest { page, subscription });
+            self.shared.fetch(self.index, FetchRequest { page, subscription, wanted: alive });
         }
     }
 
@@ -212,9 +220,23 @@ impl Shard {
         Some(PageKey { group, epoch, resets: self.live.resets, after: position })
     }
 
+    /// A connection that is about to close waits for no page; one that nobody waits for is not read.
+    pub(super) fn withdraw(&mut self, key: Key) {
+        if !matches!(self.conns[key as usize].place, Place::Fetching(_)) {
+            return;
+        }
+        let conn = self.conn_ref(key);
+        let Some(page) = self.page_key(key) else { return };
+        let Some(wanted) = self.behind.pages.get_mut(&page) else { return };
+        wanted.waiting.retain(|&waiting| waiting != conn);
+        if wanted.waiting.is_empty() {
+            self.behind.pages.remove(&page);
+        }
+    }
+
     /// A page came, or could not be read now.
     pub(super) fn on_page(&mut self, key: PageKey, fetched: Option<Fetched>) {
-        let waiting = self.behind.pages.remove(&key).unwrap_or_default();
+        let Wanted { waiting, .. } = self.behind.pages.remove(&key).unwrap_or_default();
         let Some(fetched) = fetched else {
             for conn in waiting {
                 if self.stop_fetching(conn) {
@@ -313,7 +335,6 @@ impl Shard {
         };
         let sent = if batch.bytes().is_empty() { Sent::All } else { self.write(key, &batch, 0, at) };
         if sent == Sent::All {
-            self.shared.metrics.replayed.inc_by(taken as u64);
             let all = taken == frames.len();
             self.move_to(key, if all { page.fetched.next } else { batch.last().unwrap_or(at) });
             self.advance(key);

@@ -60,7 +60,13 @@ impl Routes {
     pub(super) fn reaches(&mut self, topic: &Topic, selector: &Selector, group: u32) -> bool {
         match selector {
             Selector::Topic(one) => one == topic,
-            Selector::Patterns(_) => self.of(topic).any(|known| known == group),
+            Selector::Patterns(_) => {
+                if !self.matched.contains_key(topic) {
+                    self.match_once(topic);
+                }
+                // In order, as the matcher gives them.
+                self.matched.get(topic).is_some_and(|groups| groups.binary_search(&group).is_ok())
+            }
         }
     }
 
