@@ -1,26 +1,9 @@
 // Chromium's own EventSource.
 
 import assert from 'node:assert/strict';
-import { get } from 'node:http';
-import { aGap, blankApp, browser, listen, withData } from './lib/browser.mjs';
-import { check, Happenings, within } from './lib/checks.mjs';
-import { Sidestream } from './lib/sidestream.mjs';
+import { aGap, datas, listen, stage, withData } from './lib/browser.mjs';
+import { check } from './lib/checks.mjs';
 import { header, heartbeats, streamText, Tap } from './lib/tap.mjs';
-
-const datas = (page) => page.events().map((event) => event.data);
-
-/** A server, the app behind it and a listening page; all gone at the end. */
-async function stage(settings, run) {
-  await browser(); // skips before anything is started
-  const app = await blankApp();
-  const server = await Sidestream.create({ ...settings, edge: { upstream: app.url, ...settings.edge } });
-  try {
-    return await run(server, app);
-  } finally {
-    await server.stop();
-    app.close();
-  }
-}
 
 async function receives() {
   await stage({}, async (server) => {
@@ -103,70 +86,6 @@ async function survivesKill() {
     await page.close();
   });
 }
-
-/** Holds a stream outside of the browser, until `end` is called. */
-async function hold(url) {
-  const held = new Happenings();
-  const request = get(url, { agent: false, headers: { Accept: 'text/event-stream' } }, (response) => {
-    response.on('data', (bytes) => held.push(String(bytes)));
-    response.on('error', () => {});
-  });
-  request.on('error', () => {});
-  await held.atLeast(1, 'pieces of the held stream');
-  return () => request.destroy();
-}
-
-async function overload() {
-  return stage({ edge: { limits: { connections: 1 } } }, async (server) => {
-    const end = await hold(`${server.edge}/topics/orders`);
-    const page = await listen(server.edge, '/topics/orders');
-    const refused = await page.seen.wait((thing) => thing.kind === 'error', 'the overload answer');
-    assert.equal(refused.closed, false, 'the browser means to come back');
-    end();
-    const began = Date.now();
-    const at = page.seen.list.length;
-    await page.seen.wait((thing) => thing.kind === 'open', 'the browser to come back', { after: at });
-    const seconds = (Date.now() - began) / 1000;
-    await server.publish('orders', 'welcome back');
-    await page.seen.wait(withData('welcome back'), 'an event');
-    await page.close();
-    return `after ${seconds.toFixed(1)} s`;
-  });
-}
-
-async function drain() {
-  return stage({}, async (server, app) => {
-    const page = await listen(server.edge, '/topics/orders');
-    await page.seen.wait((thing) => thing.kind === 'open', 'the stream to open');
-    const { cursor } = await server.publish('orders', 'before');
-    await page.seen.wait(withData('before'), 'the event before the drain');
-    // A proxied request in flight keeps the draining server there, so that the browser, which comes
-    // back at once, meets the overload answer.
-    const slow = fetch(`${server.edge}/slow`).then((response) => response.text(), String);
-    await app.slow.atLeast(1, 'requests in flight');
-    server.process.kill('SIGTERM');
-    await page.seen.wait((thing) => thing.kind === 'error', 'the stream to end');
-    await page.seen.wait(
-      () => page.seen.list.filter((thing) => thing.kind === 'error').length === 2, 'the overload answer');
-    assert.ok(page.seen.list.every((thing) => !thing.closed), 'the browser means to come back');
-    app.release();
-    assert.equal(await slow, 'done', 'the request in flight was finished');
-    assert.equal(await within(server.process.gone, 'the drained server to end'), 0, 'a clean drain ends with 0');
-    await server.start();
-    const gap = JSON.parse((await page.seen.wait(aGap, 'the gap')).data);
-    assert.equal(gap.reason, 'restarted');
-    assert.equal(gap.requested, cursor);
-    await server.publish('orders', 'after');
-    await page.seen.wait(withData('after'), 'the event after the drain');
-    await page.close();
-  });
-}
-
-/** The slow ones: the overload answer tells the browser to wait 5 to 15 seconds. */
-export const slowChecks = [
-  () => check('chromium: the overload answer ends, and the browser comes back by itself', overload),
-  () => check('chromium: a draining server sends it away, and it finds the next one by itself', drain),
-];
 
 export const checks = [
   () => check('chromium: receives events, lines, types and ids', receives),

@@ -7,6 +7,9 @@ import { adopt, check, counts, skip } from './lib/checks.mjs';
 import { BINARY } from './lib/sidestream.mjs';
 import * as chat from './chat.mjs';
 import * as chromium from './chromium.mjs';
+import * as chromiumAsking from './chromium_asking.mjs';
+import * as chromiumCors from './chromium_cors.mjs';
+import * as chromiumEnds from './chromium_ends.mjs';
 import * as curl from './curl.mjs';
 import * as eventsource from './eventsource.mjs';
 import * as httpxSse from './httpx_sse.mjs';
@@ -14,10 +17,18 @@ import * as nginx from './nginx.mjs';
 import * as proxies from './proxies.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
-const groups = { curl, eventsource, httpx: httpxSse, nginx, proxies, chromium, chat };
+const groups = {
+  curl: [curl],
+  eventsource: [eventsource],
+  httpx: [httpxSse],
+  nginx: [nginx],
+  proxies: [proxies],
+  chromium: [chromium, chromiumAsking, chromiumEnds, chromiumCors],
+  chat: [chat],
+};
 const only = process.env.ONLY?.split(','); // for work on one of them: ONLY=nginx,chat
 
-const chosen = Object.entries(groups).filter(([name]) => !only || only.includes(name)).map(([, group]) => group);
+const chosen = Object.entries(groups).filter(([name]) => !only || only.includes(name)).flatMap(([, group]) => group);
 
 // The slow ones wait for the most part, so they do it beside the others.
 const slow = chosen.flatMap((group) => group.slowChecks ?? []).map((run) => run());

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { chromium } from 'playwright-core';
 import { Happenings, skip } from './checks.mjs';
-import { freePort } from './sidestream.mjs';
+import { freePort, Sidestream } from './sidestream.mjs';
 
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -46,24 +46,39 @@ export async function blankApp() {
   return app;
 }
 
+/** A server, the app behind it and a listening page; all gone at the end. */
+export async function stage(settings, run) {
+  await browser(); // skips before anything is started
+  const app = await blankApp();
+  const server = await Sidestream.create({ ...settings, edge: { upstream: app.url, ...settings.edge } });
+  try {
+    return await run(server, app);
+  } finally {
+    await server.stop();
+    app.close();
+  }
+}
+
 /** Opens `origin` and in it an EventSource; gives back the page and what happens to that EventSource. */
-export async function listen(origin, path, types = []) {
+export async function listen(origin, path, types = [], init = {}) {
   const context = await (await browser()).newContext();
   const page = await context.newPage();
   const seen = new Happenings();
   await page.exposeFunction('report', (thing) => seen.push(thing));
   await page.goto(origin);
-  await page.evaluate(([url, names]) => {
-    const source = new EventSource(url);
+  await page.evaluate(([url, names, how]) => {
+    const source = new EventSource(url, how);
+    window.source = source;
     const tell = (kind) => (event) => window.report({
       kind, type: event.type, data: event.data, id: event.lastEventId, closed: source.readyState === EventSource.CLOSED,
     });
     source.onopen = tell('open');
     source.onerror = tell('error');
     for (const name of ['message', 'sidestream.gap', ...names]) source.addEventListener(name, tell('event'));
-  }, [path, types]);
+  }, [path, types, init]);
   return { page, seen, events: () => seen.list.filter((thing) => thing.kind === 'event'), close: () => context.close() };
 }
 
+export const datas = (page) => page.events().map((event) => event.data);
 export const withData = (data) => (thing) => thing.kind === 'event' && thing.data === data;
 export const aGap = (thing) => thing.type === 'sidestream.gap';

@@ -90,5 +90,8 @@ export function streamText(exchange) {
   return body;
 }
 
+/** Whether the answer came to its clean end: its last chunk, and nothing behind it. */
+export const ended = (exchange) => exchange.text.endsWith('\r\n0\r\n\r\n');
+
 /** How many heartbeats have passed: lines that are a colon and nothing else. */
 export const heartbeats = (exchange) => (streamText(exchange).match(/^:\n/gm) ?? []).length;
