@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { EventSource } from 'eventsource';
 import { check, Happenings } from './lib/checks.mjs';
+import { isToldAGap, tellsApart } from './lib/many.mjs';
 import { Sidestream } from './lib/sidestream.mjs';
 import { heartbeats, streamText, Tap } from './lib/tap.mjs';
 
@@ -74,7 +75,15 @@ async function survivesKill() {
   });
 }
 
+/** For what any client must see. */
+function open(url) {
+  const { source, seen, events } = listen(url, ['paid', 'created']);
+  return { seen, events, close: () => source.close() };
+}
+
 export const checks = [
+  () => check('npm eventsource: several topics and a pattern, told apart by their envelopes', () => tellsApart(open)),
+  () => check('npm eventsource: resumes several topics, and is told a gap', () => isToldAGap(open)),
   () => check('npm eventsource: receives events, lines and types', receives),
   () => check('npm eventsource: no phantom events over heartbeats and ids without data', noPhantoms),
   () => check('npm eventsource: reconnects after kill -9 and a restart, and sees the gap', survivesKill),

@@ -12,6 +12,7 @@ import * as chromiumCors from './chromium_cors.mjs';
 import * as chromiumEnds from './chromium_ends.mjs';
 import * as curl from './curl.mjs';
 import * as eventsource from './eventsource.mjs';
+import * as fetchEventSource from './fetch_event_source.mjs';
 import * as httpxSse from './httpx_sse.mjs';
 import * as nginx from './nginx.mjs';
 import * as proxies from './proxies.mjs';
@@ -20,6 +21,7 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const groups = {
   curl: [curl],
   eventsource: [eventsource],
+  'fetch-event-source': [fetchEventSource],
   httpx: [httpxSse],
   nginx: [nginx],
   proxies: [proxies],
