@@ -13,6 +13,7 @@ import * as chromiumEnds from './chromium_ends.mjs';
 import * as curl from './curl.mjs';
 import * as eventsource from './eventsource.mjs';
 import * as fetchEventSource from './fetch_event_source.mjs';
+import * as fronts from './fronts.mjs';
 import * as httpxSse from './httpx_sse.mjs';
 import * as nginx from './nginx.mjs';
 import * as proxies from './proxies.mjs';
@@ -25,6 +26,7 @@ const groups = {
   httpx: [httpxSse],
   nginx: [nginx],
   proxies: [proxies],
+  fronts: [fronts],
   chromium: [chromium, chromiumAsking, chromiumEnds, chromiumCors],
   chat: [chat],
 };

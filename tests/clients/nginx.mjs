@@ -13,7 +13,7 @@ import { eventually, folder, freePort, Sidestream, start } from './lib/sidestrea
 const EVENTS = 20;
 
 /** An nginx with these locations. */
-async function nginx(locations) {
+export async function nginx(locations) {
   const command = ['nginx', '/usr/sbin/nginx'].find((name) => !spawnSync(name, ['-v']).error)
     ?? skip('no nginx (apt-get install nginx-light)');
   const front = await freePort();

@@ -52,7 +52,7 @@ async function running(command, args, port) {
 }
 
 /** A HAProxy with this line for its server, in this mode. */
-async function haproxy(mode, server, more = '') {
+export async function haproxy(mode, server, more = '') {
   const command = found(['haproxy', '/usr/sbin/haproxy'], 'haproxy');
   const port = await freePort();
   const file = join(folder, `haproxy-${port}.cfg`);
