@@ -89,11 +89,6 @@ pub const DRAIN_STEP: Duration = Duration::from_millis(5);
 /// How long a connection whose write side is shut may take to close its own, before it is closed anyway.
 pub const LINGER: Duration = Duration::from_secs(2);
 
-/// Heartbeats that a peer may leave unacknowledged before the kernel gives it up, and the least time it is given whatever
-/// the interval. A laptop that changes networks is back by then.
-pub const VANISHED_BEATS: u32 = 4;
-pub const VANISHED_LEAST: Duration = Duration::from_secs(5);
-
 /// How often a shard looks for connections that stand still.
 pub const PATROL: Duration = Duration::from_secs(1);
 

@@ -38,7 +38,7 @@ use self::timers::Timers;
 use super::batch::Pins;
 use super::command::{Admission, Admit, Command, Fault, PageKey};
 use super::doorbell::Doorbell;
-use super::limits::{COMMANDS, EVENTS, IDLE_WAIT, VANISHED_BEATS, VANISHED_LEAST};
+use super::limits::{COMMANDS, EVENTS, IDLE_WAIT};
 use super::reader::Reader;
 use super::ring::Ring;
 use super::shared::Shared;
@@ -316,7 +316,6 @@ impl Shard {
     fn admit(&mut self, admit: Admit) {
         let Admit { admission, subscription, held, start } = admit;
         let Admission { socket, remote, framing, head, rule } = admission;
-        self.watch_peer(&socket);
         let group = self.group(subscription, framing, rule);
         let mut reader = Reader::open(start);
         if self.live.left == Some(reader.cursor().epoch) {
@@ -358,14 +357,6 @@ impl Shard {
         if self.timers.is_draining() && self.conns.contains(key as usize) {
             self.end(key, super::Closed::Drain);
         }
-    }
-
-    /// Has the kernel give up on a peer that acknowledges nothing: one that vanished without a word would else keep its
-    /// stream for a quarter of an hour. Each heartbeat is something to acknowledge.
-    fn watch_peer(&self, socket: &socket2::Socket) {
-        let patience = (self.shared.settings.load().heartbeat * VANISHED_BEATS).max(VANISHED_LEAST);
-        // Not on a unix socket, whose peer can't vanish.
-        let _ = socket.set_tcp_user_timeout(Some(patience));
     }
 
     /// The key of the group of this subscription and framing; it is made when there is none.
