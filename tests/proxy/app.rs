@@ -19,11 +19,11 @@ pub struct App {
 
 impl App {
     pub async fn start() -> Self {
-        Self::start_on(0).await
+        Self::start_on("127.0.0.1", 0).await
     }
 
-    pub async fn start_on(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    pub async fn start_on(host: &str, port: u16) -> Self {
+        let listener = TcpListener::bind((host, port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&connections);
@@ -46,6 +46,13 @@ impl App {
             }
         });
         Self { port: 0, connections: Arc::default(), task }
+    }
+
+    /// Ends it; when this returns, its listener and all its connections are closed.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        let ended = (&mut self.task).await;
+        assert!(ended.is_err_and(|error| error.is_cancelled()));
     }
 }
 
