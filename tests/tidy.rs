@@ -15,17 +15,44 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("network", &[]),
     ("secret", &[]),
     ("sse", &["event"]),
+    ("jwt", &["live", "secret"]),
+    ("verify", &["event", "jwt", "live", "secret"]),
+    ("expr", &["event"]),
+    ("content", &["event"]),
     ("log", &["event", "live"]),
     ("net", &["lifecycle"]),
     ("fanout", &["event", "sse", "log", "live", "network"]),
-    ("ingress", &["event", "log", "fanout", "net", "network", "live", "lifecycle"]),
+    (
+        "ingress",
+        &[
+            "event",
+            "verify",
+            "expr",
+            "content",
+            "log",
+            "fanout",
+            "net",
+            "network",
+            "live",
+            "lifecycle",
+            "secret",
+        ],
+    ),
     ("edge", &["event", "sse", "log", "fanout", "net", "live", "lifecycle"]),
     ("admin", &["event", "sse", "log", "fanout", "net", "live", "lifecycle", "secret"]),
-    ("config", &["event", "log", "fanout", "net", "ingress", "edge", "admin", "live", "secret"]),
+    (
+        "config",
+        &[
+            "event", "verify", "expr", "content", "jwt", "log", "fanout", "net", "ingress", "edge", "admin",
+            "live", "secret",
+        ],
+    ),
     (
         "app",
         &[
             "event",
+            "verify",
+            "jwt",
             "log",
             "fanout",
             "net",
@@ -38,7 +65,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["event", "config", "app", "net"]),
+    ("cli", &["event", "verify", "expr", "ingress", "config", "app", "net"]),
 ];
 
 /// Dependencies that may be named in these places only, so that each could be replaced there.
@@ -48,7 +75,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("saphyr_parser", &["src/config/"]),
     ("dashmap", &["src/fanout/interest.rs", "src/fanout/addresses.rs"]),
     ("mio", &["src/fanout/shard/"]),
-    ("jsonwebtoken", &["src/auth/"]),
+    ("jsonwebtoken", &["src/jwt/"]),
 ];
 
 fn root() -> PathBuf {

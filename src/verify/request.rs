@@ -1,0 +1,80 @@
+//! What a verifier is given, and what it says.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use crate::event::Millis;
+
+/// A request as it came: nothing of it is decoded, unpacked or parsed.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Path and query as in the request line, still encoded.
+    pub target: &'a str,
+    /// Its header fields.
+    pub headers: &'a HeaderMap,
+    /// Its body, before any decompression.
+    pub body: &'a [u8],
+    /// When its head had arrived. Ages are judged by this, never by the clock on the wall.
+    pub received: Millis,
+}
+
+/// One way to tell a sender from everybody else. A company's own scheme implements this.
+///
+/// Must not block: it is called on the threads that serve the listener.
+pub trait Verifier: Send + Sync + 'static {
+    /// Believes the request, or says why not. In doubt it refuses.
+    ///
+    /// # Errors
+    /// [`Unverified`]; the sender is told nothing of it but 401.
+    fn verify(&self, request: &Request<'_>) -> Result<Verified, Unverified>;
+
+    /// The header fields with which a sender would send `request`, made with the first secret. For a dry run and tests.
+    /// None where a sender can't be played, as with public keys.
+    fn sign(&self, request: &Request<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
+        let _ = request;
+        None
+    }
+}
+
+/// A request that is from whom it must be from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Which of the configured secrets it was, from 0. None where the scheme knows no secrets.
+    pub secret: Option<usize>,
+}
+
+/// Why a request was not believed. For logs, the admin API and the dry run; never for the sender.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unverified {
+    /// A header field that the scheme needs is not there.
+    #[error("the header {0} is missing")]
+    Missing(HeaderName),
+    /// It is there more than once, so that it could be read in two ways.
+    #[error("the header {0} is there more than once")]
+    Twice(HeaderName),
+    /// It is not what the scheme puts there.
+    #[error("the header {0} is malformed: {1}")]
+    Malformed(HeaderName, &'static str),
+    /// It was signed too long ago.
+    #[error("it was signed {0} seconds ago; at most {1} are allowed")]
+    Old(u64, u64),
+    /// It was signed in the future.
+    #[error("it was signed {0} seconds in the future; at most {1} are allowed")]
+    Future(u64, u64),
+    /// No secret makes any of its signatures, or it is not the credential.
+    #[error("no configured secret matches")]
+    Mismatch,
+    /// What else a scheme has to say.
+    #[error("{0}")]
+    Other(&'static str),
+}
+
+/// Where in a verified request a value stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Locator {
+    /// A header field.
+    Header(HeaderName),
+    /// A place in the JSON body: a pointer as in RFC 6901, such as `/event/type`.
+    Body(&'static str),
+}
