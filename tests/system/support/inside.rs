@@ -59,7 +59,6 @@ pub fn history(events: usize) -> HistorySettings {
         default: TopicLimits { events, bytes: 64 << 20, age: Duration::from_hours(1) },
         rules: Vec::new(),
         total: 64 << 20,
-        dedupe_window: Duration::from_hours(1),
         dedupe_keys: 1000,
     }
 }
