@@ -6,16 +6,19 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use http::Method;
 use pingora::apps::{HttpServerApp, ReusedHttpStream};
+use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use tokio::time::timeout;
 
+use super::bound::{Bindings, Bound};
 use super::limits::{APPEND_TIME, BODIES};
 use super::metrics::{LogErrorKind, Metrics, SourceMetrics};
 use super::outcome::{self, Limited, Outcome, Refusal};
-use super::rate::AddressLimit;
+use super::pipeline::{Product, Received};
+use super::rate::{AddressLimit, Rate, SourceLimit};
+use super::route::Routed;
 use super::settings::Settings;
-use super::source::{Received, Routed, Source};
 use crate::event::{Delivery, Millis, Topic};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
@@ -45,23 +48,39 @@ pub struct Parts {
 /// The ingress. Pingora calls it once per request.
 pub struct Ingress {
     parts: Parts,
-    source: Source,
+    bindings: Bindings,
+    /// On all sources together.
+    limit: SourceLimit,
     per_address: AddressLimit,
     append_time: Duration,
     bodies: BodyBudget,
 }
 
+/// What a request is held to: of the settings at the moment it came.
+struct Terms {
+    body: BodyLimit,
+    rate: Option<Rate>,
+    rate_per_ip: Option<Rate>,
+    dedupe_window: Duration,
+}
+
 impl Ingress {
-    /// An ingress with the source of contract 3 and no other.
+    /// An ingress for the sources in the settings.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        tracing::warn!("source `default` verifies nothing: whoever reaches the ingress listener may publish");
-        let bodies = BodyBudget::new(BODIES);
-        let source = Source::standard(parts.metrics.source(Source::STANDARD));
-        Self { parts, source, per_address: AddressLimit::default(), append_time: APPEND_TIME, bodies }
+        let bindings = Bindings::new(parts.metrics.clone(), &parts.settings.load().sources);
+        let (limit, per_address) = (SourceLimit::default(), AddressLimit::default());
+        Self {
+            parts,
+            bindings,
+            limit,
+            per_address,
+            append_time: APPEND_TIME,
+            bodies: BodyBudget::new(BODIES),
+        }
     }
 
-    /// With another deadline for the log than [`APPEND_TIME`].
+    /// With a deadline for the log that no source's is longer than.
     #[must_use]
     pub fn with_append_time(mut self, time: Duration) -> Self {
         self.append_time = time;
@@ -87,31 +106,54 @@ impl Ingress {
 
     /// One request's answer, counted.
     async fn serve(&self, exchange: &mut Exchange) -> Answer {
-        let (metrics, result) = match self.find(exchange) {
-            Some(source) => (&source.metrics, self.receive(source, exchange).await),
-            None => (&self.parts.metrics.unrouted, Err(Refusal::NoRoute)),
+        let Some((bound, routed, terms)) = self.find(exchange.request()) else {
+            self.parts.metrics.unrouted.count(Outcome::NotFound);
+            return Refusal::NoRoute.answer();
         };
-        match result {
-            Ok(Accepted { topic, appended, bytes }) => {
-                self.count(metrics, appended, bytes);
-                outcome::accepted(&topic, appended, (self.parts.subscribers)(&topic))
+        let time = (self.parts.clock)();
+        match self.receive(&bound, routed, &terms, time, exchange).await {
+            Ok(Done::Accepted(accepted)) => {
+                self.count(&bound.state.metrics, &accepted);
+                let Accepted { topics, appended, .. } = accepted;
+                bound
+                    .source
+                    .respond
+                    .answer(|| outcome::accepted(&topics, appended, self.subscribers(&topics)))
             }
             Err(refusal) => {
-                metrics.count(refusal.outcome());
-                tracing::debug!(outcome = refusal.outcome().as_str(), %refusal, "webhook refused");
+                bound.state.refused(&refusal, time);
+                let source = &*bound.source.name;
+                tracing::debug!(source, outcome = refusal.outcome().as_str(), %refusal, "webhook refused");
                 refusal.answer()
             }
         }
     }
 
-    /// The source the request is for.
-    fn find(&self, exchange: &Exchange) -> Option<&Source> {
-        self.source.route(exchange.request()).map(|_| &self.source)
+    /// The source the request is for, and its terms.
+    fn find(&self, head: &RequestHeader) -> Option<(Arc<Bound>, Routed, Terms)> {
+        let settings = self.parts.settings.load();
+        let routed = settings.sources.routes().find(head)?;
+        let bound = Arc::clone(self.bindings.table(&settings.sources).at(routed)?);
+        let max_body = bound.source.limits.max_body.unwrap_or(settings.max_body);
+        let terms = Terms {
+            body: BodyLimit { bytes: max_body, time: settings.body_timeout },
+            rate: settings.rate,
+            rate_per_ip: settings.rate_per_ip,
+            dedupe_window: settings.dedupe_window,
+        };
+        Some((bound, routed, terms))
     }
 
     /// Everything between the route and the answer. The order is the module's: what is refused early costs little, and
     /// nothing is parsed before it is verified.
-    async fn receive(&self, source: &Source, exchange: &mut Exchange) -> Result<Accepted, Refusal> {
+    async fn receive(
+        &self,
+        bound: &Bound,
+        routed: Routed,
+        terms: &Terms,
+        time: Millis,
+        exchange: &mut Exchange,
+    ) -> Result<Done, Refusal> {
         let method = &exchange.request().method;
         if method != Method::POST {
             return Err(Refusal::Method { method: method.clone() });
@@ -119,44 +161,45 @@ impl Ingress {
         if self.draining() {
             return Err(Refusal::Draining);
         }
-        self.check_rates(source, exchange)?;
-        let time = (self.parts.clock)();
-        let limit = {
-            let settings = self.parts.settings.load();
-            BodyLimit { bytes: settings.max_body, time: settings.body_timeout }
+        self.check_rates(bound, terms, exchange)?;
+        let body = exchange.body_within(terms.body, &self.bodies).await.map_err(Refusal::Body)?;
+        let product = {
+            let received = Received { head: exchange.request(), routed, body, time };
+            let verified = received.verify(&bound.source)?;
+            if !bound.source.verification.is_none() {
+                check_source(bound)?;
+            }
+            verified.produce(&bound.source, terms.dedupe_window)?
         };
-        let body = exchange.body_within(limit, &self.bodies).await.map_err(Refusal::Body)?;
-        let delivery = {
-            let head = exchange.request();
-            let routed: Routed<'_> = source.route(head).ok_or(Refusal::NoRoute)?;
-            source.verify(Received { head, routed, body, time }).and_then(|v| source.delivery(v))?
-        };
-        self.append(delivery).await
+        match product {
+            Product::Delivery(delivery) => {
+                self.append(delivery, bound.source.respond.deadline).await.map(Done::Accepted)
+            }
+        }
     }
 
-    /// The address first: what one sender sends beyond its share does not count against all.
-    fn check_rates(&self, source: &Source, exchange: &Exchange) -> Result<(), Refusal> {
-        let (rate, rate_per_ip) = {
-            let settings = self.parts.settings.load();
-            (settings.rate, settings.rate_per_ip)
-        };
+    /// The address first: what one sender sends beyond its share does not count against all. What a source may send counts
+    /// here only where it verifies nothing: elsewhere, those who are not believed could use up what the others need.
+    fn check_rates(&self, bound: &Bound, terms: &Terms, exchange: &Exchange) -> Result<(), Refusal> {
         if let Some(address) = exchange.peer().and_then(Peer::ip) {
-            let checked = self.per_address.check(rate_per_ip, address);
-            checked.map_err(|exceeded| Refusal::Rate(Limited::Address, exceeded))?;
+            let refuse = |exceeded| Refusal::Rate(Limited::Address, exceeded);
+            self.per_address.check(terms.rate_per_ip, address).map_err(refuse)?;
+            bound.state.per_address.check(bound.source.limits.rate_per_ip, address).map_err(refuse)?;
         }
-        source.limit.check(rate).map_err(|exceeded| Refusal::Rate(Limited::Source, exceeded))
+        self.limit.check(terms.rate).map_err(|exceeded| Refusal::Rate(Limited::All, exceeded))?;
+        if bound.source.verification.is_none() { check_source(bound) } else { Ok(()) }
     }
 
     /// Hands the delivery to the log and waits for its word, for a time.
-    async fn append(&self, delivery: Delivery) -> Result<Accepted, Refusal> {
-        let topic = delivery.events[0].topic.clone();
+    async fn append(&self, delivery: Delivery, deadline: Duration) -> Result<Accepted, Refusal> {
+        let topics: Topics = delivery.events.iter().map(|event| event.topic.clone()).collect();
         let bytes = delivery.events.iter().map(|e| e.data.len() as u64).sum();
         let metrics = &self.parts.metrics;
         let begun = Instant::now();
-        let result = timeout(self.append_time, self.parts.log.append(delivery)).await;
+        let result = timeout(deadline.min(self.append_time), self.parts.log.append(delivery)).await;
         metrics.log_append_seconds.observe(begun.elapsed().as_secs_f64());
         match result {
-            Ok(Ok(appended)) => Ok(Accepted { topic, appended, bytes }),
+            Ok(Ok(appended)) => Ok(Accepted { topics, appended, bytes }),
             Ok(Err(error)) => {
                 metrics.log_error(LogErrorKind::from(&error));
                 Err(Refusal::Log(error))
@@ -168,15 +211,21 @@ impl Ingress {
         }
     }
 
-    fn count(&self, metrics: &SourceMetrics, appended: Appended, bytes: u64) {
-        match appended {
+    fn count(&self, metrics: &SourceMetrics, accepted: &Accepted) {
+        match accepted.appended {
             Appended::Accepted(placement) => {
                 metrics.count(Outcome::Accepted);
                 metrics.events.inc_by(u64::from(placement.events));
-                self.parts.metrics.event_bytes.inc_by(bytes);
+                self.parts.metrics.event_bytes.inc_by(accepted.bytes);
             }
             Appended::Duplicate(_) => metrics.count(Outcome::Duplicate),
         }
+    }
+
+    /// Of events of several topics it is not known: a subscription may match more than one of them.
+    fn subscribers(&self, topics: &[Topic]) -> Option<u64> {
+        let (first, rest) = topics.split_first()?;
+        rest.iter().all(|topic| topic == first).then(|| (self.parts.subscribers)(first))
     }
 
     fn draining(&self) -> bool {
@@ -184,9 +233,22 @@ impl Ingress {
     }
 }
 
+fn check_source(bound: &Bound) -> Result<(), Refusal> {
+    let checked = bound.state.limit.check(bound.source.limits.rate);
+    checked.map_err(|exceeded| Refusal::Rate(Limited::Source, exceeded))
+}
+
+/// What a request that was not refused came to.
+enum Done {
+    Accepted(Accepted),
+}
+
+/// The topics of a delivery's events, in their order.
+type Topics = Vec<Topic>;
+
 /// A delivery the log has.
 struct Accepted {
-    topic: Topic,
+    topics: Topics,
     appended: Appended,
     bytes: u64,
 }

@@ -4,23 +4,31 @@
 //! and data → append → answer. Nothing is read of a body before it is verified, nothing is answered 2xx before the log
 //! has it, and whatever is refused has published nothing (an append without an answer excepted, and that says so).
 //!
-//! What the types keep: a [`source::Received`] becomes an event only through [`source::Verified`], and only events can
+//! What the types keep: a [`pipeline::Received`] becomes an event only through [`pipeline::Verified`], and only events can
 //! be appended.
 
 mod app;
+mod bound;
 mod limits;
 mod metrics;
 mod outcome;
-mod path;
+mod pipeline;
 mod rate;
+mod route;
 mod settings;
 mod source;
 
 pub use app::{Ingress, Parts, Subscribers};
+pub use bound::LastError;
 pub use limits::APPEND_TIME;
 pub use metrics::Metrics;
+pub use outcome::Outcome;
 pub use rate::Rate;
+pub use route::{PathError, SourcePath};
 pub use settings::Settings;
+pub use source::{
+    DedupeRule, Facts, Headers, Limits, Respond, RespondError, Source, Sources, TopicRule, Verification,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! What became of a request: its answer and the outcome it is counted under, in one place.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
-use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 
 use super::limits::RETRY_AFTER_SECONDS;
@@ -10,6 +10,7 @@ use super::rate::Exceeded;
 use crate::event::{Cursor, NameError, Topic};
 use crate::log::{AppendError, Appended};
 use crate::net::http::{Answer, BodyError, DecodeError};
+use crate::verify::Unverified;
 
 /// The label `outcome` of `sidestream_webhooks_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +19,22 @@ pub enum Outcome {
     Accepted,
     /// Published before; nothing now.
     Duplicate,
+    /// Verified, and nothing of it is wanted.
+    Filtered,
+    /// A question that was answered; never an event.
+    Handshake,
     /// No such route.
     NotFound,
     /// The request is not what a webhook may be.
     Malformed,
     /// The body is over the limit.
     TooLarge,
+    /// Not from whom the source says it must be from.
+    Unauthorized,
+    /// An expression came to nothing that could be published.
+    Unmapped,
+    /// A step of the program's own refused it.
+    Denied,
     /// The log, or the process, can't take it now.
     Unavailable,
     /// More than a rate limit allows.
@@ -32,12 +43,17 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them, in the order of their indices.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Accepted,
         Self::Duplicate,
+        Self::Filtered,
+        Self::Handshake,
         Self::NotFound,
         Self::Malformed,
         Self::TooLarge,
+        Self::Unauthorized,
+        Self::Unmapped,
+        Self::Denied,
         Self::Unavailable,
         Self::RateLimited,
     ];
@@ -48,9 +64,14 @@ impl Outcome {
         match self {
             Self::Accepted => "accepted",
             Self::Duplicate => "duplicate",
+            Self::Filtered => "filtered",
+            Self::Handshake => "handshake",
             Self::NotFound => "not_found",
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
+            Self::Unauthorized => "unauthorized",
+            Self::Unmapped => "unmapped",
+            Self::Denied => "denied",
             Self::Unavailable => "unavailable",
             Self::RateLimited => "rate_limited",
         }
@@ -61,10 +82,14 @@ impl Outcome {
 /// to have published.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    #[error("webhooks are taken by POST to /webhooks/<topic>")]
+    #[error("no source takes webhooks at this path")]
     NoRoute,
     #[error("{method} is not taken here, only POST")]
     Method { method: Method },
+    #[error("the request's target is not UTF-8")]
+    Target,
+    #[error("{0}")]
+    Unverified(Unverified),
     #[error("{0}")]
     Body(BodyError),
     #[error("the topic in the path is not valid: {0}")]
@@ -100,13 +125,16 @@ pub(super) enum Limited {
     Address,
     /// All of a source.
     Source,
+    /// All sources together.
+    All,
 }
 
 impl fmt::Display for Limited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Address => "one address",
-            Self::Source => "all senders together",
+            Self::Source => "all senders of this source together",
+            Self::All => "all senders together",
         })
     }
 }
@@ -116,6 +144,7 @@ impl Refusal {
     pub(super) fn outcome(&self) -> Outcome {
         match self {
             Self::NoRoute => Outcome::NotFound,
+            Self::Unverified(_) => Outcome::Unauthorized,
             Self::Body(BodyError::TooLarge { .. }) | Self::Log(AppendError::TooLarge { .. }) => {
                 Outcome::TooLarge
             }
@@ -131,6 +160,7 @@ impl Refusal {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unverified(_) => StatusCode::UNAUTHORIZED,
             Self::Body(error) => error.status(),
             Self::Log(AppendError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyNotUtf8 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -149,6 +179,9 @@ impl Refusal {
             );
             return Answer::problem(status, &detail).with(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
         }
+        if status == StatusCode::UNAUTHORIZED {
+            return unauthorized();
+        }
         let answer = Answer::problem(status, &self.to_string());
         match self {
             Self::Method { .. } => answer.with(ALLOW, HeaderValue::from_static("POST")),
@@ -158,14 +191,39 @@ impl Refusal {
     }
 }
 
-/// What is told of a delivery the log has: where its event stands, and how many subscriptions of this instance matched.
-pub(super) fn accepted(topic: &Topic, appended: Appended, subscribers: u64) -> Answer {
+/// The one answer to whoever is not believed, whatever the reason and the scheme: it reveals nothing.
+fn unauthorized() -> Answer {
+    /// RFC 9110 §11.6.1 asks for a challenge. None of the registered schemes is a webhook's signature, and the one that the
+    /// source wants is nobody's business.
+    const CHALLENGE: HeaderValue = HeaderValue::from_static("Webhook");
+    Answer::problem(StatusCode::UNAUTHORIZED, "the request is not verified").with(WWW_AUTHENTICATE, CHALLENGE)
+}
+
+/// What is told of a delivery the log has: where its events stand, and how many subscriptions of this instance matched.
+/// `topics` are those of the events, in their order.
+pub(super) fn accepted(topics: &[Topic], appended: Appended, subscribers: Option<u64>) -> String {
     let placement = appended.placement();
-    let cursor = placement.cursors().next().map(|c: Cursor| c.to_string()).unwrap_or_default();
     let duplicate = matches!(appended, Appended::Duplicate(_));
+    let subscribers = subscribers.map_or_else(|| "null".to_owned(), |count| count.to_string());
     // Neither a topic nor a cursor can hold a character that JSON would escape.
-    let body = format!(
-        r#"{{"topic":"{topic}","cursor":"{cursor}","subscribers":{subscribers},"duplicate":{duplicate}}}"#
-    );
-    Answer::json(StatusCode::ACCEPTED, body)
+    let cursors: Vec<Cursor> = placement.cursors().collect();
+    if let ([cursor], Some(topic)) = (cursors.as_slice(), topics.first()) {
+        return format!(
+            r#"{{"topic":"{topic}","cursor":"{cursor}","subscribers":{subscribers},"duplicate":{duplicate}}}"#
+        );
+    }
+    let mut body = String::from(r#"{"events":["#);
+    for (index, cursor) in cursors.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        // Of a duplicate the first one's cursors are told; if that had more events, their topics are not known here.
+        let topic = topics.get(index).map_or_else(|| "null".to_owned(), |topic| format!("\"{topic}\""));
+        let _ = write!(body, r#"{comma}{{"topic":{topic},"cursor":"{cursor}"}}"#);
+    }
+    let _ = write!(body, r#"],"subscribers":{subscribers},"duplicate":{duplicate}}}"#);
+    body
+}
+
+/// What is told of a delivery of which nothing was wanted.
+pub(super) fn filtered() -> String {
+    r#"{"events":[],"subscribers":0,"duplicate":false}"#.to_owned()
 }

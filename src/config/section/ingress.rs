@@ -99,7 +99,12 @@ impl Default for Dedupe {
 
 impl Raw {
     /// The listener's settings.
-    pub fn build(&self, check: &mut Check<'_>) -> ingress::Settings {
+    pub fn build(
+        &self,
+        dedupe_window: Duration,
+        sources: ingress::Sources,
+        check: &mut Check<'_>,
+    ) -> ingress::Settings {
         let Size(max_body) = self.max_body.0;
         if max_body > MAX_BODY {
             let (most, got) = (show_size(MAX_BODY), self.max_body.0);
@@ -111,8 +116,10 @@ impl Raw {
         ingress::Settings {
             max_body,
             body_timeout,
+            dedupe_window,
             rate: self.rate.and_then(Rate::build),
             rate_per_ip: self.rate_per_ip.and_then(Rate::build),
+            sources,
         }
     }
 }

@@ -14,6 +14,7 @@ mod ingress;
 mod log;
 mod proxy_protocol;
 mod readiness;
+mod sources;
 mod topics;
 
 use std::path::PathBuf;
@@ -54,6 +55,9 @@ pub(super) struct Root {
     /// Rules for topics by pattern; the first whose pattern matches a topic applies.
     #[schemars(length(max = 1000))]
     pub topics: Vec<topics::Raw>,
+    /// Who may send webhooks. Without any: /webhooks/{topic}, which verifies nothing.
+    #[schemars(length(max = 256))]
+    pub sources: sources::List,
 }
 
 impl Root {
@@ -61,7 +65,8 @@ impl Root {
     pub fn build(&self, check: &mut Check<'_>, environment: &Environment<'_>) -> Config {
         let (edge, fanout) = self.edge.build(check);
         let topics = topics::build(&self.topics, &self.history, check);
-        let dedupe = self.ingress.dedupe.build(check);
+        let (dedupe_window, dedupe_keys) = self.ingress.dedupe.build(check);
+        let sources = sources::build(&self.sources, check);
         edge::distinct_listeners(
             [&self.edge.listen.0.0, &self.ingress.listen.0.0, &self.admin.listen.0.0],
             check,
@@ -76,12 +81,12 @@ impl Root {
             },
             edge,
             fanout,
-            ingress: self.ingress.build(check),
+            ingress: self.ingress.build(dedupe_window, sources, check),
             admin: crate::admin::Settings {
                 token: self.admin.token(check, environment),
                 readiness: self.readiness.log.into(),
             },
-            history: self.history.build(&topics, dedupe, check),
+            history: self.history.build(&topics, dedupe_keys, check),
             topics: topics.into_iter().map(|(rule, _)| rule).collect(),
             shards: self.fanout.build(check),
             drain: self.drain.build(check),

@@ -13,6 +13,7 @@ mod proxy;
 mod secret;
 mod size;
 mod slow;
+mod source;
 mod upstream;
 
 use std::borrow::Cow;
@@ -30,6 +31,7 @@ pub(super) use proxy::Proxy;
 pub(super) use secret::{Environment, SecretSource};
 pub(super) use size::{Size, show as show_size};
 pub(super) use slow::SlowSource;
+pub(super) use source::{SourceName, SourcePath};
 pub(super) use upstream::AppUrl;
 
 /// Where a schema node says, for people, what is expected.
@@ -85,6 +87,8 @@ pub(super) const KINDS: &[Kind] = &[
     kind::<Proxy>(),
     kind::<RuleMatch>(),
     kind::<Origin>(),
+    kind::<SourceName>(),
+    kind::<SourcePath>(),
 ];
 
 const fn kind<T: Written>() -> Kind {

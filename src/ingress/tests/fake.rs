@@ -9,7 +9,7 @@ use prometheus::{Registry, TextEncoder};
 use tokio::sync::watch;
 
 use crate::event::{Cursor, DedupeKey, Delivery, Epoch, Event, Millis, Position, Selector};
-use crate::ingress::{Ingress, Metrics, Parts, Settings};
+use crate::ingress::{Ingress, Metrics, Parts, Settings, Sources};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::{AppendError, Appended, Health, Log, Page, Placement, ReadError, ReadLimit, Tail, Usage};
@@ -42,14 +42,14 @@ struct State {
 
 impl State {
     fn keep(&mut self, delivery: Delivery) -> Appended {
-        if let Some(&placement) = delivery.dedupe.as_ref().and_then(|key| self.keys.get(key)) {
+        if let Some(&placement) = delivery.dedupe.as_ref().and_then(|dedupe| self.keys.get(&dedupe.key)) {
             return Appended::Duplicate(placement);
         }
         self.sequence += 1;
         let placement =
             Placement { epoch: Epoch::new(7), sequence: self.sequence, events: delivery.events.len() as u32 };
-        if let Some(key) = delivery.dedupe {
-            self.keys.insert(key, placement);
+        if let Some(dedupe) = delivery.dedupe {
+            self.keys.insert(dedupe.key, placement);
         }
         self.events.extend(delivery.events);
         Appended::Accepted(placement)
@@ -115,7 +115,14 @@ pub(super) const BODIES: usize = MAX_BODY * 3 / 2;
 
 /// Without rate limits.
 pub(super) fn settings() -> Settings {
-    Settings { max_body: MAX_BODY, body_timeout: Duration::from_secs(10), rate: None, rate_per_ip: None }
+    Settings {
+        max_body: MAX_BODY,
+        body_timeout: Duration::from_secs(10),
+        dedupe_window: Duration::from_hours(1),
+        rate: None,
+        rate_per_ip: None,
+        sources: Sources::default(),
+    }
 }
 
 impl Bench {

@@ -80,6 +80,13 @@ impl Answer {
         Self::new(status, "text/plain; charset=utf-8", body)
     }
 
+    /// With another type of content.
+    #[must_use]
+    pub fn of_type(mut self, content_type: HeaderValue) -> Self {
+        self.content_type = content_type;
+        self
+    }
+
     /// Sets a header. Content-Type, Content-Length, Date and Connection are the answer's own.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
