@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "ingress",
         &[
             "event",
+            "sse",
             "verify",
             "expr",
             "content",

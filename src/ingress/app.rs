@@ -15,10 +15,12 @@ use super::bound::{Bindings, Bound};
 use super::limits::{APPEND_TIME, BODIES};
 use super::metrics::{LogErrorKind, Metrics, SourceMetrics};
 use super::outcome::{self, Limited, Outcome, Refusal};
-use super::pipeline::{Product, Received};
+use super::pipeline::{Defaults, Nobody, Product, Received};
 use super::rate::{AddressLimit, Rate, SourceLimit};
 use super::route::Routed;
 use super::settings::Settings;
+use super::source::Source;
+use crate::content::handshake::{self, Reply};
 use crate::event::{Delivery, Millis, Topic};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
@@ -61,7 +63,7 @@ struct Terms {
     body: BodyLimit,
     rate: Option<Rate>,
     rate_per_ip: Option<Rate>,
-    dedupe_window: Duration,
+    defaults: Defaults,
 }
 
 impl Ingress {
@@ -139,7 +141,7 @@ impl Ingress {
             body: BodyLimit { bytes: max_body, time: settings.body_timeout },
             rate: settings.rate,
             rate_per_ip: settings.rate_per_ip,
-            dedupe_window: settings.dedupe_window,
+            defaults: Defaults { max_body, dedupe_window: settings.dedupe_window },
         };
         Some((bound, routed, terms))
     }
@@ -154,40 +156,49 @@ impl Ingress {
         time: Millis,
         exchange: &mut Exchange,
     ) -> Result<Done, Refusal> {
-        let method = &exchange.request().method;
-        if method != Method::POST {
-            return Err(Refusal::Method { method: method.clone() });
-        }
+        let source = &bound.source;
+        let allowed = allowed(source, &exchange.request().method)?;
         if self.draining() {
             return Err(Refusal::Draining);
         }
-        self.check_rates(bound, terms, exchange)?;
+        self.check_address(bound, terms, exchange)?;
+        if allowed == Allowed::Question {
+            return question(source, exchange.request()).map(Done::Handshake);
+        }
+        self.check_rates(bound, terms)?;
         let body = exchange.body_within(terms.body, &self.bodies).await.map_err(Refusal::Body)?;
         let product = {
             let received = Received { head: exchange.request(), routed, body, time };
-            let verified = received.verify(&bound.source)?;
-            if !bound.source.verification.is_none() {
+            let verified = received.verify(source, &mut Nobody)?;
+            if !source.scheme.is_none() {
                 check_source(bound)?;
             }
-            verified.produce(&bound.source, terms.dedupe_window)?
+            verified.produce(source, terms.defaults, &mut Nobody)?
         };
         match product {
             Product::Delivery(delivery) => {
-                self.append(delivery, bound.source.respond.deadline).await.map(Done::Accepted)
+                self.append(delivery, source.respond.deadline).await.map(Done::Accepted)
             }
+            Product::Filtered => Ok(Done::Filtered),
+            Product::Handshake(reply) => Ok(Done::Handshake(reply)),
         }
     }
 
-    /// The address first: what one sender sends beyond its share does not count against all. What a source may send counts
-    /// here only where it verifies nothing: elsewhere, those who are not believed could use up what the others need.
-    fn check_rates(&self, bound: &Bound, terms: &Terms, exchange: &Exchange) -> Result<(), Refusal> {
+    /// The address first: what one sender sends beyond its share does not count against all.
+    fn check_address(&self, bound: &Bound, terms: &Terms, exchange: &Exchange) -> Result<(), Refusal> {
         if let Some(address) = exchange.peer().and_then(Peer::ip) {
             let refuse = |exceeded| Refusal::Rate(Limited::Address, exceeded);
             self.per_address.check(terms.rate_per_ip, address).map_err(refuse)?;
             bound.state.per_address.check(bound.source.limits.rate_per_ip, address).map_err(refuse)?;
         }
+        Ok(())
+    }
+
+    /// What a source may send counts here only where it verifies nothing: elsewhere, those who are not believed could use up
+    /// what the others need.
+    fn check_rates(&self, bound: &Bound, terms: &Terms) -> Result<(), Refusal> {
         self.limit.check(terms.rate).map_err(|exceeded| Refusal::Rate(Limited::All, exceeded))?;
-        if bound.source.verification.is_none() { check_source(bound) } else { Ok(()) }
+        if bound.source.scheme.is_none() { check_source(bound) } else { Ok(()) }
     }
 
     /// Hands the delivery to the log and waits for its word, for a time.
@@ -233,6 +244,44 @@ impl Ingress {
     }
 }
 
+/// What a request of an allowed method is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Allowed {
+    Webhook,
+    /// A handshake by GET or OPTIONS.
+    Question,
+}
+
+/// POST, and what a source's handshakes are asked by.
+fn allowed(source: &Source, method: &Method) -> Result<Allowed, Refusal> {
+    let handshakes = &source.handshake;
+    let gets = !handshakes.topics.is_empty() || !handshakes.verify_tokens.is_empty();
+    let options = !handshakes.origins.is_empty();
+    if method == Method::POST {
+        return Ok(Allowed::Webhook);
+    }
+    if (method == Method::GET && gets) || (method == Method::OPTIONS && options) {
+        return Ok(Allowed::Question);
+    }
+    let allowed = match (gets, options) {
+        (false, false) => "POST",
+        (true, false) => "GET, POST",
+        (false, true) => "OPTIONS, POST",
+        (true, true) => "GET, OPTIONS, POST",
+    };
+    Err(Refusal::Method { method: method.clone(), allowed })
+}
+
+/// The answer to a handshake by GET or OPTIONS, of which nothing is signed.
+fn question(source: &Source, head: &RequestHeader) -> Result<Reply, Refusal> {
+    if head.method == Method::OPTIONS {
+        return handshake::options(&head.headers, &source.handshake).map_err(Refusal::Handshake);
+    }
+    let asked = handshake::get(head.uri.query().unwrap_or_default(), &source.handshake);
+    let none = || Refusal::Method { method: head.method.clone(), allowed: "POST" };
+    asked.map_err(Refusal::Handshake)?.ok_or_else(none)
+}
+
 fn check_source(bound: &Bound) -> Result<(), Refusal> {
     let checked = bound.state.limit.check(bound.source.limits.rate);
     checked.map_err(|exceeded| Refusal::Rate(Limited::Source, exceeded))
@@ -241,6 +290,8 @@ fn check_source(bound: &Bound) -> Result<(), Refusal> {
 /// What a request that was not refused came to.
 enum Done {
     Accepted(Accepted),
+    Filtered,
+    Handshake(Reply),
 }
 
 /// The topics of a delivery's events, in their order.

@@ -85,7 +85,7 @@ fn bind(metrics: &Metrics, sources: &Sources, states: &mut HashMap<Box<str>, Arc
     let mut bound = Vec::with_capacity(sources.all().len());
     for source in sources.all() {
         let state = states.entry(source.name.clone()).or_insert_with(|| {
-            if source.verification.is_none() {
+            if source.scheme.is_none() {
                 tracing::warn!(
                     source = &*source.name,
                     path = %source.path,

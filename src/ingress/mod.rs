@@ -14,6 +14,7 @@ mod metrics;
 mod outcome;
 mod pipeline;
 mod rate;
+mod registry;
 mod route;
 mod settings;
 mod source;
@@ -26,8 +27,11 @@ pub use outcome::Outcome;
 pub use rate::Rate;
 pub use route::{PathError, SourcePath};
 pub use settings::Settings;
+pub use pipeline::{StepName, StepReport};
+pub use registry::{Registry, StepNameError};
 pub use source::{
-    DedupeRule, Facts, Headers, Limits, Respond, RespondError, Source, Sources, TopicRule, Verification,
+    Binary, Context, DataRule, DedupeBy, DedupeRule, Denied, Exposure, Limits, Mapping, NamedStep, OnError,
+    Place, Respond, RespondError, Source, Sources, Step, TopicRule,
 };
 
 #[cfg(test)]

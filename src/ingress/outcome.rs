@@ -2,12 +2,20 @@
 
 use std::fmt::{self, Write};
 
-use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 
 use super::limits::RETRY_AFTER_SECONDS;
 use super::rate::Exceeded;
+use super::source::Denied;
+use crate::content::cloudevents::CloudEventError;
+use crate::content::form::FormError;
+use crate::content::lines::LinesError;
+use crate::content::handshake::Reply;
+use crate::content::{UnpackError, handshake};
+use crate::event::limits::{DEDUPE_KEY_BYTES, DELIVERY_EVENTS};
 use crate::event::{Cursor, NameError, Topic};
+use crate::expr::Failure;
 use crate::log::{AppendError, Appended};
 use crate::net::http::{Answer, BodyError, DecodeError};
 use crate::verify::Unverified;
@@ -84,12 +92,32 @@ impl Outcome {
 pub(super) enum Refusal {
     #[error("no source takes webhooks at this path")]
     NoRoute,
-    #[error("{method} is not taken here, only POST")]
-    Method { method: Method },
+    #[error("{method} is not taken here, only {allowed}")]
+    Method { method: Method, allowed: &'static str },
     #[error("the request's target is not UTF-8")]
     Target,
     #[error("{0}")]
     Unverified(Unverified),
+    #[error("{0}")]
+    Handshake(handshake::Refused),
+    #[error("{0}")]
+    Unpack(UnpackError),
+    #[error("{0}")]
+    Lines(LinesError),
+    #[error("{0}")]
+    Form(FormError),
+    #[error("{0}")]
+    Cloud(CloudEventError),
+    #[error("{0}")]
+    Unmapped(Failure),
+    #[error("the event's type is not valid: {0}")]
+    Kind(NameError),
+    #[error("what tells the delivery from others is longer than {DEDUPE_KEY_BYTES} bytes")]
+    IdTooLong,
+    #[error("it is more than {DELIVERY_EVENTS} events; nothing was published")]
+    TooManyEvents,
+    #[error("the step {step} refused it: {denied}")]
+    Denied { step: Box<str>, denied: Denied },
     #[error("{0}")]
     Body(BodyError),
     #[error("the topic in the path is not valid: {0}")]
@@ -145,14 +173,14 @@ impl Refusal {
         match self {
             Self::NoRoute => Outcome::NotFound,
             Self::Unverified(_) => Outcome::Unauthorized,
-            Self::Body(BodyError::TooLarge { .. }) | Self::Log(AppendError::TooLarge { .. }) => {
-                Outcome::TooLarge
-            }
-            Self::Log(_) | Self::LogSlow | Self::Draining | Self::Body(BodyError::Busy) => {
-                Outcome::Unavailable
-            }
+            Self::Unmapped(_) => Outcome::Unmapped,
+            Self::Denied { .. } => Outcome::Denied,
             Self::Rate(..) => Outcome::RateLimited,
-            _ => Outcome::Malformed,
+            _ => match self.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
+                StatusCode::SERVICE_UNAVAILABLE => Outcome::Unavailable,
+                _ => Outcome::Malformed,
+            },
         }
     }
 
@@ -161,9 +189,16 @@ impl Refusal {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unverified(_) => StatusCode::UNAUTHORIZED,
+            Self::Denied { .. } => StatusCode::FORBIDDEN,
+            Self::Handshake(error) => error.status(),
             Self::Body(error) => error.status(),
-            Self::Log(AppendError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unpack(error) => error.status(),
+            Self::Lines(error) => error.status(),
+            Self::Form(error) => error.status(),
+            Self::Cloud(error) => error.status(),
+            Self::Log(AppendError::TooLarge { .. }) | Self::TooManyEvents => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyNotUtf8 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Unmapped(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Log(_) | Self::LogSlow | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Rate(..) => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::BAD_REQUEST,
@@ -182,9 +217,18 @@ impl Refusal {
         if status == StatusCode::UNAUTHORIZED {
             return unauthorized();
         }
-        let answer = Answer::problem(status, &self.to_string());
+        let detail = match self {
+            // Both are the operator's business.
+            Self::Unmapped(_) => "the source's expressions can't be evaluated on this; nothing was published".into(),
+            Self::Denied { .. } => "the source refuses this; nothing was published".into(),
+            _ => self.to_string(),
+        };
+        let answer = Answer::problem(status, &detail);
         match self {
-            Self::Method { .. } => answer.with(ALLOW, HeaderValue::from_static("POST")),
+            Self::Method { allowed, .. } => answer.with(ALLOW, HeaderValue::from_static(allowed)),
+            Self::Unpack(UnpackError::Unknown(_) | UnpackError::TooManyCodings) => {
+                answer.with(ACCEPT_ENCODING, HeaderValue::from_static(crate::content::ACCEPT_ENCODING))
+            }
             Self::Rate(_, exceeded) => answer.with(RETRY_AFTER, exceeded.seconds().into()),
             _ => answer,
         }
@@ -197,6 +241,16 @@ fn unauthorized() -> Answer {
     /// source wants is nobody's business.
     const CHALLENGE: HeaderValue = HeaderValue::from_static("Webhook");
     Answer::problem(StatusCode::UNAUTHORIZED, "the request is not verified").with(WWW_AUTHENTICATE, CHALLENGE)
+}
+
+/// The answer to a handshake.
+pub(super) fn handshake(reply: Reply) -> Answer {
+    let Reply { status, headers, body } = reply;
+    let mut answer = Answer::text(status, body);
+    for (name, value) in headers {
+        answer = if name == CONTENT_TYPE { answer.of_type(value) } else { answer.with(name, value) };
+    }
+    answer
 }
 
 /// What is told of a delivery the log has: where its events stand, and how many subscriptions of this instance matched.

@@ -4,73 +4,97 @@
 //! replaces the whole list, [`Sources`].
 
 mod list;
+mod mapping;
 mod respond;
+mod step;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::rate::Rate;
 use super::route::SourcePath;
-use crate::event::Topic;
-use crate::verify::Verifier;
+use crate::content::handshake;
+use crate::expr::Template;
+use crate::verify::{Locator, Scheme};
 
 pub use list::Sources;
+pub use mapping::{Binary, DataRule, Mapping, OnError, TopicRule};
 pub use respond::{Respond, RespondError};
+pub use step::{Context, Denied, NamedStep, Step};
 
 /// A kind of sender.
-#[derive(Debug)]
 pub struct Source {
     /// Its name, unique among the sources; it labels metrics and is part of every dedupe key.
     pub name: Box<str>,
     /// Where it is served.
     pub path: SourcePath,
     /// How it is told from everybody else.
-    pub verification: Verification,
-    /// Where its events go.
-    pub topic: TopicRule,
-    /// What it may send.
-    pub limits: Limits,
+    pub scheme: Scheme,
+    /// How far its bodies are looked into.
+    pub(super) reading: Reading,
+    /// What becomes of a delivery.
+    pub mapping: Mapping,
     /// What makes two of its deliveries the same.
     pub dedupe: DedupeRule,
+    /// What it may send.
+    pub limits: Limits,
+    /// What else judges its events before they are appended, in this order.
+    pub steps: Vec<NamedStep>,
+    /// Which questions of senders it answers.
+    pub handshake: handshake::Settings,
     /// What its senders are answered.
     pub respond: Respond,
+    /// Who may reach it.
+    pub exposure: Exposure,
 }
 
-/// How a source's deliveries are verified.
-#[derive(Clone)]
-pub enum Verification {
-    /// Not at all: whoever reaches the listener may publish. Must be written out, and is said at start.
-    None,
-    /// By a verifier.
-    By(Arc<dyn Verifier>, Facts),
-}
-
-/// What there is to know of a verifier, besides what it does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// Its name, as in the configuration.
-    pub kind: Box<str>,
-    /// Whether header fields that nobody configured may choose an event's type and id.
-    pub headers: Headers,
-}
-
-/// What a request's header fields are worth, once it is verified.
+/// How far bodies are looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Headers {
-    /// As much as its body: whoever could change them could have changed that too.
-    AsTheBody,
-    /// Nothing: only the body is signed, so that a captured request may come again with other headers.
-    Unsigned,
+pub(super) enum Reading {
+    /// Not at all: whatever a header says of it, a body is the data of one event, and no mapping is asked.
+    AsItCame,
+    /// As their headers say: packed ones are unpacked; lines of JSON, and `CloudEvents`, are events of their own.
+    AsItSays,
 }
 
-/// Where a source's events go.
-#[derive(Clone, Debug)]
-pub enum TopicRule {
-    /// The segment of the path that stands in the topic's place, percent-decoded once.
-    Path,
-    /// Always the same.
-    Fixed(Topic),
+/// What makes two deliveries of a source the same.
+#[derive(Default)]
+pub struct DedupeRule {
+    /// How long a delivery is remembered; none for the ingress's window.
+    pub window: Option<Duration>,
+    /// What is compared.
+    pub by: DedupeBy,
+}
+
+impl DedupeRule {
+    /// Whether ids are compared.
+    #[must_use]
+    pub fn is_by_id(&self) -> bool {
+        matches!(self.by, DedupeBy::Id)
+    }
+}
+
+/// What of two deliveries is compared.
+#[derive(Default)]
+pub enum DedupeBy {
+    /// Their ids: [`Mapping::id`], or else what the scheme knows.
+    #[default]
+    Id,
+    /// The first of these that is there.
+    First(Vec<Place>),
+    /// What an expression makes of them.
+    Template(Template),
+    /// Their bodies' bytes, as they came. Where only the body is signed, nothing else tells a replay.
+    Body,
+}
+
+/// Where a value stands in a request, as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A header field.
+    Header(http::HeaderName),
+    /// A JSON pointer (RFC 6901) into the body.
+    Body(Box<str>),
 }
 
 /// What a source may send. None is what the ingress allows all of them.
@@ -78,17 +102,31 @@ pub enum TopicRule {
 pub struct Limits {
     /// Bytes of a body as it comes.
     pub max_body: Option<usize>,
-    /// Webhooks from all of its senders together, on top of the limit on all sources.
+    /// Bytes of a body when it is unpacked; none for as many as it may have when it comes.
+    pub max_unpacked: Option<usize>,
+    /// Webhooks from all of its senders together, besides the limit on all sources.
     pub rate: Option<Rate>,
-    /// Webhooks from one address.
+    /// Webhooks from one address, besides the limit for all sources.
     pub rate_per_ip: Option<Rate>,
 }
 
-/// What makes two deliveries of a source the same.
-#[derive(Clone, Debug, Default)]
-pub struct DedupeRule {
-    /// How long a delivery is remembered; none for the ingress's window.
-    pub window: Option<Duration>,
+/// Who may reach a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exposure {
+    /// Whoever reaches the ingress.
+    #[default]
+    Ingress,
+    /// Whoever reaches the public listener too. Never one that verifies nothing.
+    Edge,
+}
+
+/// What header fields are worth, once a request is verified, that nobody configured to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Headers {
+    /// As much as the body: whoever could change them could have changed that too.
+    AsTheBody,
+    /// Nothing: they are not signed, so that a captured request may come again with others.
+    Unsigned,
 }
 
 impl Source {
@@ -98,52 +136,52 @@ impl Source {
     /// The only source where none is configured: `/webhooks/<topic>`, unverified, any content type; the body is the data.
     #[must_use]
     pub fn standard() -> Self {
-        Self::plain(Self::STANDARD, SourcePath::standard(), Verification::None, TopicRule::Path)
+        let topic = TopicRule::Path;
+        Self {
+            reading: Reading::AsItCame,
+            ..Self::new(Self::STANDARD, SourcePath::standard(), Scheme::none(), topic)
+        }
     }
 
     /// A source of which nothing is said but what must be.
     #[must_use]
-    pub fn plain(name: &str, path: SourcePath, verification: Verification, topic: TopicRule) -> Self {
+    pub fn new(name: &str, path: SourcePath, scheme: Scheme, topic: TopicRule) -> Self {
         Self {
             name: name.into(),
             path,
-            verification,
-            topic,
-            limits: Limits::default(),
+            scheme,
+            reading: Reading::AsItSays,
+            mapping: Mapping::to(topic),
             dedupe: DedupeRule::default(),
+            limits: Limits::default(),
+            steps: Vec::new(),
+            handshake: handshake::Settings::default(),
             respond: Respond::default(),
-        }
-    }
-}
-
-impl Verification {
-    /// Whether whoever reaches the listener may publish.
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        matches!(self, Self::None)
-    }
-
-    /// The verifier's name, as in the configuration.
-    #[must_use]
-    pub fn kind(&self) -> &str {
-        match self {
-            Self::None => "none",
-            Self::By(_, facts) => &facts.kind,
+            exposure: Exposure::default(),
         }
     }
 
-    /// What header fields are worth that nobody configured.
+    /// What its header fields are worth. Credentials and tokens vouch for whoever sends them, headers and all; signatures
+    /// for what they are made of, which is a body, or something that is not known here.
     pub(super) fn headers(&self) -> Headers {
-        match self {
-            Self::None => Headers::AsTheBody,
-            Self::By(_, facts) => facts.headers,
+        match self.scheme.name() {
+            "none" | "bearer" | "basic" | "header" | "jwt" => Headers::AsTheBody,
+            _ => Headers::Unsigned,
         }
     }
 }
 
-/// A verifier holds secrets: it is named, not shown.
-impl fmt::Debug for Verification {
+impl From<Locator> for Place {
+    fn from(locator: Locator) -> Self {
+        match locator {
+            Locator::Header(name) => Self::Header(name),
+            Locator::Body(pointer) => Self::Body(pointer.into()),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind())
+        write!(f, "Source({} at {}, {:?})", self.name, self.path, self.scheme)
     }
 }

@@ -9,7 +9,8 @@ use crate::config::check::Check;
 use crate::config::marks::item;
 use crate::config::written::{SourceName, SourcePath, Text};
 use crate::event::Topic;
-use crate::ingress::{Source, Sources, TopicRule, Verification};
+use crate::ingress::{Source, Sources, TopicRule};
+use crate::verify::Scheme;
 
 /// Sources at most. Each has a dozen series of metrics and limits of its own.
 const SOURCES: usize = 256;
@@ -86,7 +87,7 @@ impl Raw {
         let Text(SourcePath(served)) = self.path.as_ref()?;
         let Verify::None = self.verify?;
         let topic = self.topic(served, path, check)?;
-        Some(Source::plain(name, served.clone(), Verification::None, topic))
+        Some(Source::new(name, served.clone(), Scheme::none(), topic))
     }
 
     fn topic(
