@@ -122,6 +122,14 @@ impl Ingress {
                     .respond
                     .answer(|| outcome::accepted(&topics, appended, self.subscribers(&topics)))
             }
+            Ok(Done::Filtered) => {
+                bound.state.metrics.count(Outcome::Filtered);
+                bound.source.respond.answer(outcome::filtered)
+            }
+            Ok(Done::Handshake(reply)) => {
+                bound.state.metrics.count(Outcome::Handshake);
+                outcome::handshake(reply)
+            }
             Err(refusal) => {
                 bound.state.refused(&refusal, time);
                 let source = &*bound.source.name;

@@ -52,7 +52,7 @@ pub(super) fn key(source: &str, topic: &Topic, id: &[u8]) -> DedupeKey {
 }
 
 /// The header's only value. Given twice it is ambiguous, given empty it is a mistake: both are refused rather than guessed.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Refusal> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
