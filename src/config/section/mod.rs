@@ -16,6 +16,8 @@ mod proxy_protocol;
 mod readiness;
 mod sources;
 mod topics;
+#[cfg_attr(not(test), allow(dead_code, reason = "sources are written on it"))]
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
