@@ -1,0 +1,1 @@
+//! When key sets are fetched, and what is taken of them.

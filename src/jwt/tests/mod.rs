@@ -1,0 +1,1 @@
+//! What a token must be, with vectors of specifications and of another implementation.
