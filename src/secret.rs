@@ -14,16 +14,15 @@ impl Secret {
         Self(bytes.into())
     }
 
-    /// The bytes, for who computes with them. They go nowhere else.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
     /// Whether `candidate` is the secret. The time depends on the lengths alone.
     #[must_use]
     pub fn matches(&self, candidate: &[u8]) -> bool {
         self.0.ct_eq(candidate).into()
+    }
+
+    /// The bytes, for those that compute with them. They go into no text.
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.0
     }
 }
 

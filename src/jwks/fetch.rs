@@ -38,7 +38,7 @@ pub(super) struct Fetched {
 /// Why nothing came of it. Holds nothing of a body.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("no answer within {} s", DEADLINE.as_secs())]
+    #[error("no whole answer in time")]
     Late,
     #[error("the host's name could not be resolved: {0}")]
     Name(io::ErrorKind),
@@ -75,11 +75,17 @@ pub enum Roots {
 pub(super) struct Network {
     connector: OnceLock<TransportConnector>,
     roots: Roots,
+    deadline: Duration,
 }
 
 impl Network {
     pub fn new(roots: Roots) -> Self {
-        Self { connector: OnceLock::new(), roots }
+        Self { connector: OnceLock::new(), roots, deadline: DEADLINE }
+    }
+
+    #[cfg(test)]
+    pub fn within(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Made when first needed: it reads the system's certificates. Connections are not kept: the next fetch is minutes away.
@@ -133,7 +139,7 @@ impl Network {
 #[async_trait]
 impl Fetch for Network {
     async fn fetch(&self, url: &JwksUrl) -> Result<Fetched, FetchError> {
-        timeout(DEADLINE, self.get(url)).await.unwrap_or(Err(FetchError::Late))
+        timeout(self.deadline, self.get(url)).await.unwrap_or(Err(FetchError::Late))
     }
 }
 

@@ -167,7 +167,7 @@ impl Keys {
     /// One secret. It is used for those HMAC algorithms only that it is long enough for: see [`Keys::suit`].
     #[must_use]
     pub fn secret(secret: &Secret, kid: Option<String>) -> Self {
-        Self(vec![Key::secret(secret.bytes()).named(kid)])
+        Self(vec![Key::secret(secret.expose()).named(kid)])
     }
 
     /// One public key, or that of one certificate, whose dates and issuer are not looked at.

@@ -19,11 +19,11 @@ pub fn sign(
     claims: &Map<String, Value>,
 ) -> Result<String, KeyError> {
     let needed = algorithm.secret_bytes().ok_or(KeyError::NotSymmetric(algorithm))?;
-    let got = secret.bytes().len();
+    let got = secret.expose().len();
     if got < needed {
         return Err(KeyError::Short { got, algorithm, needed });
     }
-    Ok(encode(algorithm, secret.bytes(), kid, claims))
+    Ok(encode(algorithm, secret.expose(), kid, claims))
 }
 
 fn encode(algorithm: Algorithm, secret: &[u8], kid: Option<&str>, claims: &Map<String, Value>) -> String {
