@@ -15,7 +15,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("network", &[]),
     ("secret", &[]),
     ("sse", &["event"]),
-    ("jwt", &["live", "secret"]),
+    ("jwt", &["event", "secret"]),
+    ("jwks", &["jwt"]),
     ("verify", &["event", "jwt", "live", "secret"]),
     ("expr", &["event"]),
     ("content", &["event", "secret"]),
@@ -54,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "event",
             "verify",
             "jwt",
+            "jwks",
             "log",
             "fanout",
             "net",
@@ -71,7 +73,18 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Dependencies that may be named in these places only, so that each could be replaced there.
 const HOMES: &[(&str, &[&str])] = &[
-    ("pingora", &["src/net/", "src/edge/", "src/ingress/", "src/admin/", "src/app/", "src/cli/request.rs"]),
+    (
+        "pingora",
+        &[
+            "src/net/",
+            "src/edge/",
+            "src/ingress/",
+            "src/admin/",
+            "src/app/",
+            "src/cli/request.rs",
+            "src/jwks/",
+        ],
+    ),
     ("serde_yaml", &["src/config/yaml.rs"]),
     ("saphyr_parser", &["src/config/"]),
     ("dashmap", &["src/fanout/interest.rs", "src/fanout/addresses.rs"]),
