@@ -21,4 +21,5 @@ pub mod net;
 pub mod network;
 pub mod secret;
 pub mod sse;
+pub mod throttle;
 pub mod verify;

@@ -4,7 +4,6 @@
 //! answer is streamed back. Time is kept by the caller's connection ([`Control`]): an answer is due from the request's
 //! end on, and after its first byte some byte must pass in either direction now and then.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,15 +21,16 @@ use pingora::{BError, Error, ErrorSource, ErrorType, Result};
 use super::forward;
 use super::metrics::Metrics;
 use super::problem::{self, Problem};
-use super::route::{Route, Target, origin_form, route};
+use super::route::{Route, Target, route};
 use super::settings::Settings;
 use super::subscribe::{Subscribe, Terms};
-use super::throttle::Throttle;
 use super::tunnel::Tunnels;
-use super::upstream::{self, App, MAX_ADDRESSES, Resolver};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
-use crate::net::{Control, Peer, UPSTREAM_POOL, Wait};
+use crate::net::http::origin_form;
+use crate::net::upstream::{App, MAX_ADDRESSES, Resolver};
+use crate::net::{Control, Peer, Roots, UPSTREAM_POOL, Wait};
+use crate::throttle::Throttle;
 
 const NOT_FOUND: Problem = Problem::new(404, "nothing is served here");
 const BAD_REQUEST: Problem = Problem::new(400, "the request is not valid");
@@ -50,24 +50,6 @@ pub struct Edge {
     roots: Roots,
     resolver: Resolver,
     failures: Throttle,
-}
-
-/// Who vouches for an app's certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Roots {
-    /// The system's certificates, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
-    System,
-    /// Those in a PEM file, and no others.
-    File(PathBuf),
-}
-
-impl Roots {
-    pub(super) fn file(&self) -> Option<String> {
-        match self {
-            Self::System => None,
-            Self::File(path) => Some(path.to_string_lossy().into_owned()),
-        }
-    }
 }
 
 impl Edge {
@@ -166,7 +148,7 @@ impl ProxyHttp for Edge {
             let settings = self.settings.load();
             match route(&settings.prefix, &target) {
                 Route::Topics(Target { rest, query }) => (Some(Target { rest, query }), None),
-                Route::App => (None, upstream::of(&settings)),
+                Route::App => (None, settings.app()),
             }
         };
         if let Some(target) = topics {
