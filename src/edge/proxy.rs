@@ -18,6 +18,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{BError, Error, ErrorSource, ErrorType, Result};
 
+use super::exposed::Exposed;
 use super::forward;
 use super::metrics::Metrics;
 use super::problem::{self, Problem};
@@ -46,6 +47,7 @@ pub struct Edge {
     pub(super) lifecycle: Lifecycle,
     pub(super) metrics: Metrics,
     pub(super) tunnels: Tunnels,
+    pub(super) exposed: Option<Arc<dyn Exposed>>,
     subscribe: Option<Subscribe>,
     roots: Roots,
     resolver: Resolver,
@@ -61,6 +63,7 @@ impl Edge {
             lifecycle,
             metrics,
             tunnels: Tunnels::new(&roots),
+            exposed: None,
             subscribe: None,
             roots,
             resolver: Resolver::default(),
@@ -72,6 +75,13 @@ impl Edge {
     #[must_use]
     pub fn with_topics(mut self, subscribe: Subscribe) -> Self {
         self.subscribe = Some(subscribe);
+        self
+    }
+
+    /// Serves webhooks on the paths of sources that say so; without this they go to the app, as every other path.
+    #[must_use]
+    pub fn with_exposed(mut self, exposed: Arc<dyn Exposed>) -> Self {
+        self.exposed = Some(exposed);
         self
     }
 }
@@ -159,6 +169,9 @@ impl ProxyHttp for Edge {
                 }
                 None => problem::answer(session, NOT_FOUND).await?,
             }
+            return Ok(true);
+        }
+        if self.serve_exposed(session, ctx).await? {
             return Ok(true);
         }
         let Some((app, timeouts)) = app else {
