@@ -25,8 +25,7 @@ use crate::event::{Delivery, Millis, Topic};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::{Appended, Log};
-use crate::net::Peer;
-use crate::net::http::{Answer, BodyBudget, BodyLimit, Exchange, Reuse};
+use crate::net::http::{Answer, BodyBudget, BodyLimit, Exchange, Incoming, Reuse};
 
 /// How many subscriptions of this instance match a topic.
 pub type Subscribers = Arc<dyn Fn(&Topic) -> u64 + Send + Sync>;
@@ -106,14 +105,14 @@ impl Ingress {
         self.parts.metrics.unrouted.count(Outcome::Malformed);
     }
 
-    /// One request's answer, counted.
-    async fn serve(&self, exchange: &mut Exchange) -> Answer {
-        let Some((bound, routed, terms)) = self.find(exchange.request()) else {
+    /// One request's answer, counted. The request may have come to any listener: what it is lent as knows its limits.
+    pub async fn serve(&self, request: &mut Incoming<'_>) -> Answer {
+        let Some((bound, routed, terms)) = self.find(request.request()) else {
             self.parts.metrics.unrouted.count(Outcome::NotFound);
             return Refusal::NoRoute.answer();
         };
         let time = (self.parts.clock)();
-        match self.receive(&bound, routed, &terms, time, exchange).await {
+        match self.receive(&bound, routed, &terms, time, request).await {
             Ok(Done::Accepted(accepted)) => {
                 self.count(&bound.state.metrics, &accepted);
                 let Accepted { topics, appended, .. } = accepted;
@@ -162,21 +161,21 @@ impl Ingress {
         routed: Routed,
         terms: &Terms,
         time: Millis,
-        exchange: &mut Exchange,
+        request: &mut Incoming<'_>,
     ) -> Result<Done, Refusal> {
         let source = &bound.source;
-        let allowed = allowed(source, &exchange.request().method)?;
+        let allowed = allowed(source, &request.request().method)?;
         if self.draining() {
             return Err(Refusal::Draining);
         }
-        self.check_address(bound, terms, exchange)?;
+        self.check_address(bound, terms, request)?;
         if allowed == Allowed::Question {
-            return question(source, exchange.request()).map(Done::Handshake);
+            return question(source, request.request()).map(Done::Handshake);
         }
         self.check_rates(bound, terms)?;
-        let body = exchange.body_within(terms.body, &self.bodies).await.map_err(Refusal::Body)?;
+        let body = request.body_within(terms.body, &self.bodies).await.map_err(Refusal::Body)?;
         let product = {
-            let received = Received { head: exchange.request(), routed, body, time };
+            let received = Received { head: request.request(), routed, body, time };
             let verified = received.verify(source, &mut Nobody)?;
             if !source.scheme.is_none() {
                 check_source(bound)?;
@@ -193,8 +192,8 @@ impl Ingress {
     }
 
     /// The address first: what one sender sends beyond its share does not count against all.
-    fn check_address(&self, bound: &Bound, terms: &Terms, exchange: &Exchange) -> Result<(), Refusal> {
-        if let Some(address) = exchange.peer().and_then(Peer::ip) {
+    fn check_address(&self, bound: &Bound, terms: &Terms, request: &Incoming<'_>) -> Result<(), Refusal> {
+        if let Some(address) = request.address() {
             let refuse = |exceeded| Refusal::Rate(Limited::Address, exceeded);
             self.per_address.check(terms.rate_per_ip, address).map_err(refuse)?;
             bound.state.per_address.check(bound.source.limits.rate_per_ip, address).map_err(refuse)?;
@@ -327,7 +326,7 @@ impl HttpServerApp for Ingress {
             }
         };
         let received = Instant::now();
-        let answer = self.serve(&mut exchange).await;
+        let answer = self.serve(&mut exchange.incoming()).await;
         let answered = exchange.answer(&answer, Reuse::within(self.parts.lifecycle.phase())).await;
         self.parts.metrics.answered(received.elapsed());
         answered.finish().await

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 
 use super::limits::RETRY_AFTER_SECONDS;
@@ -246,11 +246,7 @@ fn unauthorized() -> Answer {
 /// The answer to a handshake.
 pub(super) fn handshake(reply: Reply) -> Answer {
     let Reply { status, headers, body } = reply;
-    let mut answer = Answer::text(status, body);
-    for (name, value) in headers {
-        answer = if name == CONTENT_TYPE { answer.of_type(value) } else { answer.with(name, value) };
-    }
-    answer
+    Answer::passed_on(status, headers, body)
 }
 
 /// What is told of a delivery the log has: where its events stand, and how many subscriptions of this instance matched.

@@ -7,7 +7,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING,
     UPGRADE,
 };
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use crate::ingress::limits::APPEND_TIME;
 use crate::net::http::Answer;
@@ -19,7 +19,6 @@ const BODY_BYTES: usize = 64 << 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Respond {
     status: StatusCode,
-    content_type: Option<HeaderValue>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// None for what became of the delivery, in JSON.
     body: Option<Bytes>,
@@ -54,7 +53,6 @@ impl Default for Respond {
     fn default() -> Self {
         Self {
             status: StatusCode::ACCEPTED,
-            content_type: None,
             headers: Vec::new(),
             body: None,
             deadline: APPEND_TIME,
@@ -85,11 +83,7 @@ impl Respond {
         if OWN.contains(&name) || name == "keep-alive" {
             return Err(RespondError::Own);
         }
-        if name == CONTENT_TYPE {
-            self.content_type = Some(value);
-        } else {
-            self.headers.push((name, value));
-        }
+        self.headers.push((name, value));
         Ok(self)
     }
 
@@ -122,22 +116,17 @@ impl Respond {
 
     /// The answer; `what` says what became of the delivery, as JSON.
     pub(in crate::ingress) fn answer(&self, what: impl FnOnce() -> String) -> Answer {
-        let answer = match &self.body {
-            _ if !self.has_content() => Answer::empty(self.status),
-            Some(body) => Answer::text(self.status, body.clone()),
-            None => Answer::json(self.status, what()),
+        let (media_type, body) = match &self.body {
+            _ if !self.has_content() => ("text/plain; charset=utf-8", Bytes::new()),
+            Some(body) => ("text/plain; charset=utf-8", body.clone()),
+            None => ("application/json", what().into()),
         };
-        let typed = match &self.content_type {
-            Some(content_type) if self.has_content() => answer.of_type(content_type.clone()),
-            _ => answer,
-        };
-        self.headers.iter().fold(typed, |answer, (name, value)| answer.with(name.clone(), value.clone()))
-    }
-
-    /// Its header fields, for tests and the dry run.
-    #[must_use]
-    pub fn fields(&self) -> HeaderMap {
-        self.headers.iter().cloned().collect()
+        if self.headers.is_empty() {
+            return Answer::new(self.status, media_type, body);
+        }
+        let own = (CONTENT_TYPE, HeaderValue::from_static(media_type));
+        let own = (!self.headers.iter().any(|(name, _)| name == CONTENT_TYPE)).then_some(own);
+        Answer::passed_on(self.status, self.headers.iter().cloned().chain(own), body)
     }
 }
 
