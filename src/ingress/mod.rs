@@ -14,7 +14,9 @@ mod metrics;
 mod outcome;
 mod pipeline;
 mod rate;
+mod receive;
 mod registry;
+mod relayed;
 mod route;
 mod settings;
 mod source;
@@ -24,11 +26,11 @@ pub use bound::LastError;
 pub use limits::APPEND_TIME;
 pub use metrics::Metrics;
 pub use outcome::Outcome;
+pub use pipeline::{StepName, StepReport};
 pub use rate::Rate;
+pub use registry::{Registry, StepNameError};
 pub use route::{PathError, SourcePath};
 pub use settings::Settings;
-pub use pipeline::{StepName, StepReport};
-pub use registry::{Registry, StepNameError};
 pub use source::{
     Binary, Context, DataRule, DedupeBy, DedupeRule, Denied, Exposure, Limits, Mapping, NamedStep, OnError,
     Place, Respond, RespondError, Source, Sources, Step, TopicRule,

@@ -10,14 +10,15 @@ use super::rate::Exceeded;
 use super::source::Denied;
 use crate::content::cloudevents::CloudEventError;
 use crate::content::form::FormError;
-use crate::content::lines::LinesError;
 use crate::content::handshake::Reply;
+use crate::content::lines::LinesError;
 use crate::content::{UnpackError, handshake};
 use crate::event::limits::{DEDUPE_KEY_BYTES, DELIVERY_EVENTS};
 use crate::event::{Cursor, NameError, Topic};
 use crate::expr::Failure;
 use crate::log::{AppendError, Appended};
 use crate::net::http::{Answer, BodyError, DecodeError};
+use crate::relay::{self, RelayError};
 use crate::verify::Unverified;
 
 /// The label `outcome` of `sidestream_webhooks_total`.
@@ -136,6 +137,10 @@ pub(super) enum Refusal {
     HeaderTooLong { name: HeaderName, limit: usize },
     #[error("the body is not UTF-8")]
     BodyNotUtf8,
+    #[error("{0}; nothing was published")]
+    Relay(RelayError),
+    #[error("the app answered {}; nothing was published", .0.status.as_u16())]
+    App(relay::Reply),
     #[error("{0}")]
     Log(AppendError),
     #[error("the log did not answer in time; the delivery may have been kept")]
@@ -174,7 +179,9 @@ impl Refusal {
             Self::NoRoute => Outcome::NotFound,
             Self::Unverified(_) => Outcome::Unauthorized,
             Self::Unmapped(_) => Outcome::Unmapped,
-            Self::Denied { .. } => Outcome::Denied,
+            Self::Denied { .. } | Self::App(_) => Outcome::Denied,
+            Self::Relay(_) => Outcome::Unavailable,
+            Self::Handshake(handshake::Refused::Token) => Outcome::Unauthorized,
             Self::Rate(..) => Outcome::RateLimited,
             _ => match self.status() {
                 StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
@@ -191,6 +198,8 @@ impl Refusal {
             Self::Unverified(_) => StatusCode::UNAUTHORIZED,
             Self::Denied { .. } => StatusCode::FORBIDDEN,
             Self::Handshake(error) => error.status(),
+            Self::Relay(error) => error.answer().status(),
+            Self::App(reply) => reply.status,
             Self::Body(error) => error.status(),
             Self::Unpack(error) => error.status(),
             Self::Lines(error) => error.status(),
@@ -207,6 +216,11 @@ impl Refusal {
 
     /// What the sender is told.
     pub(super) fn answer(&self) -> Answer {
+        match self {
+            Self::Relay(error) => return error.answer(),
+            Self::App(reply) => return reply.clone().into_answer(),
+            _ => {}
+        }
         let status = self.status();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             let detail = format!(
@@ -219,7 +233,9 @@ impl Refusal {
         }
         let detail = match self {
             // Both are the operator's business.
-            Self::Unmapped(_) => "the source's expressions can't be evaluated on this; nothing was published".into(),
+            Self::Unmapped(_) => {
+                "the source's expressions can't be evaluated on this; nothing was published".into()
+            }
             Self::Denied { .. } => "the source refuses this; nothing was published".into(),
             _ => self.to_string(),
         };

@@ -1,6 +1,6 @@
 //! Expressions that try to run away.
 
-use super::limits::*;
+use super::super::limits::*;
 use super::*;
 use crate::event::limits::DELIVERY_EVENTS;
 

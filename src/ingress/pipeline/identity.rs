@@ -85,7 +85,12 @@ pub(super) fn compared(on: &On<'_>, id: Option<&[u8]>) -> Result<Option<Vec<u8>>
 /// compare: then the delivery is not known to be the same as any other.
 ///
 /// `place` is what stands in the topic's place of the path: it tells deliveries apart as a topic does.
-pub(super) fn key(source: &Source, place: &[u8], compared: &[Option<Vec<u8>>], body: &[u8]) -> Option<DedupeKey> {
+pub(super) fn key(
+    source: &Source,
+    place: &[u8],
+    compared: &[Option<Vec<u8>>],
+    body: &[u8],
+) -> Option<DedupeKey> {
     // No topic is empty, and none is longer than 256 bytes: neither of these is the second part of a key of contract 3.
     const OF_ITEMS: &[u8] = &[b'i'; 257];
     const OF_BODY: &[u8] = &[b'b'; 257];

@@ -124,7 +124,8 @@ impl Verified<'_> {
         }
         let headers = &received.head.headers;
         let body = unpacked(source, headers, received.body.clone(), defaults.max_body);
-        let body = body.inspect_err(|refusal| watch.saw(StepName::Read, None, || Err(refusal.to_string())))?;
+        let body =
+            body.inspect_err(|refusal| watch.saw(StepName::Read, None, || Err(refusal.to_string())))?;
         if let Some(reply) = greeting(source, &received, &body)? {
             watch.saw(StepName::Handshake, None, || Ok(format!("answered with {}", reply.status)));
             return Ok(Product::Handshake(reply));
@@ -278,4 +279,3 @@ fn own_steps(
     let is_text = |event: &Event| std::str::from_utf8(&event.data).is_ok();
     if events.iter().all(is_text) { Ok(events) } else { Err(Refusal::BodyNotUtf8) }
 }
-

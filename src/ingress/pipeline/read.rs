@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 use crate::content::cloudevents::{self, CloudEvent, Mode};
 use crate::content::{form, lines, unpack};
@@ -101,7 +101,9 @@ impl Item {
     /// fields, so that it does not matter to expressions how it came.
     pub(super) fn headers<'a>(&self, headers: &'a HeaderMap) -> Cow<'a, HeaderMap> {
         match &self.cloud {
-            Some(Cloud { event, mode: Mode::Structured | Mode::Batch }) => Cow::Owned(as_fields(event, headers)),
+            Some(Cloud { event, mode: Mode::Structured | Mode::Batch }) => {
+                Cow::Owned(as_fields(event, headers))
+            }
             _ => Cow::Borrowed(headers),
         }
     }

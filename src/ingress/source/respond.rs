@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING,
     UPGRADE,
 };
-use http::StatusCode;
 
 use crate::ingress::limits::APPEND_TIME;
 use crate::net::http::Answer;
@@ -51,12 +51,7 @@ pub enum RespondError {
 /// As the contract says: 202, and where the event stands.
 impl Default for Respond {
     fn default() -> Self {
-        Self {
-            status: StatusCode::ACCEPTED,
-            headers: Vec::new(),
-            body: None,
-            deadline: APPEND_TIME,
-        }
+        Self { status: StatusCode::ACCEPTED, headers: Vec::new(), body: None, deadline: APPEND_TIME }
     }
 }
 
