@@ -27,7 +27,7 @@ pub fn discord(public_keys: &[Secret], tolerance: Duration) -> Result<Scheme, Re
         // All of Discord's libraries decode it.
         encoding: Encoding::Hex,
         signed: vec![Part::Timestamp, Part::Body],
-        timestamp: seconds(tolerance),
+        timestamp: Some(seconds(tolerance)),
         key: KeyForm::PublicHex,
     };
     let facts = Facts {
