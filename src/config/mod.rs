@@ -310,7 +310,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Loaded, Rejected> {
-        let variable = |name: &str| (name == "ADMIN_TOKEN").then(|| OsString::from("hush"));
+        let variable = |name: &str| match name {
+            "ADMIN_TOKEN" => Some(OsString::from("hush")),
+            "GITHUB_WEBHOOK_SECRET" => Some(OsString::from("quiet")),
+            _ => None,
+        };
         let source = Source::File("t.yaml".into());
         parse(&source, text.as_bytes(), &variable, &Registry::default(), Watched::default()).into_result()
     }
@@ -340,6 +344,47 @@ mod tests {
         assert_eq!(config.topics, []);
         assert_eq!(read("# nothing\n").unwrap().config, config);
         assert_eq!(read("edge:\ntopics:\n").unwrap().config, config, "sections without content");
+    }
+
+    /// Section 6's example, as it is written there.
+    #[test]
+    fn the_contracts_source_loads() {
+        let example = r#"
+edge:
+  upstream: http://127.0.0.1:3000
+sources:                                 # default: the one of section 3
+  - name: github
+    path: /webhooks/github
+    verify: { github: { secrets: [ { env: GITHUB_WEBHOOK_SECRET } ] } }
+    topic: "github.${headers['x-github-event']}"     # ${…} holds a CEL expression
+    type: "${headers['x-github-event']}"
+    id: "${headers['x-github-delivery']}"
+    filter: "!has(body.sender) || body.sender.type != 'Bot'"     # CEL, true keeps the event
+    data: "${raw}"                        # default: the body's bytes, as they came
+    dedupe: { window: 24h }
+    rate: { per_second: 100, burst: 200 }
+    respond: { status: 202 }
+    relay: upstream                       # also hand the webhook on to the app
+"#;
+        let loaded = read(example).unwrap();
+        assert_eq!(loaded.warnings, []);
+        let [github] = loaded.config.ingress.sources.all() else { panic!() };
+        assert_eq!((&*github.name, github.scheme.name()), ("github", "github"));
+        assert_eq!(github.dedupe.window, Some(Duration::from_hours(24)));
+        assert!(loaded.config.relay.of("github").is_some());
+        assert_eq!(Config::default().ingress.sources.all()[0].path.to_string(), "/webhooks/{topic}");
+
+        // A change names its source; what a secret was changed to is not shown.
+        let changed = |from: &str, to: &str| {
+            let changed = read(&example.replace(from, to)).unwrap();
+            diff(&loaded.config, &changed.config).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(changed("24h", "48h"), ["sources.github.dedupe.window: 1d, now 2d"]);
+        assert_eq!(changed("{ env: GITHUB_WEBHOOK_SECRET }", "{ env: ADMIN_TOKEN }").len(), 2);
+        assert_eq!(changed("24h", "24h"), [] as [&str; 0]);
+        let unset = read(&example.replace("GITHUB_WEBHOOK", "UNSET")).unwrap_err().to_string();
+        let want = "t.yaml:7:35: sources[0].verify.github.secrets[0]: the environment variable UNSET_SECRET is not set";
+        assert_eq!(unset, want);
     }
 
     #[test]
