@@ -89,6 +89,11 @@ pub const DRAIN_STEP: Duration = Duration::from_millis(5);
 /// How long a connection whose write side is shut may take to close its own, before it is closed anyway.
 pub const LINGER: Duration = Duration::from_secs(2);
 
+/// Heartbeats that a peer may leave unacknowledged, and the least time it is given whatever the interval: a laptop that
+/// changes networks is back by then. Who is silent for longer at one heartbeat, and still at the next, has vanished.
+pub const VANISHED_BEATS: u32 = 3;
+pub const VANISHED_LEAST: Duration = Duration::from_secs(5);
+
 /// How often a shard looks for connections that stand still.
 pub const PATROL: Duration = Duration::from_secs(1);
 

@@ -58,6 +58,7 @@ use self::ring::Ring;
 pub use self::settings::{Settings, Slow};
 use self::shard::{Handle, Progress, Seed};
 use self::shared::Shared;
+pub use self::shared::Silence;
 use crate::event::Topic;
 use crate::live::Live;
 use crate::log::{Feed, Log, ReadError};
@@ -78,7 +79,7 @@ pub struct Fanout {
 
 impl Fanout {
     /// Starts the shards, the feeder and the fetcher, a thread each. `descriptors` bounds the streams whatever the
-    /// settings say.
+    /// settings say; `silence` tells of a subscriber's peer whether it is still there.
     ///
     /// # Errors
     /// When the kernel gives no thread or poll.
@@ -88,8 +89,9 @@ impl Fanout {
         metrics: Metrics,
         shards: usize,
         descriptors: usize,
+        silence: Silence,
     ) -> io::Result<Arc<Self>> {
-        Self::start_within(log, settings, metrics, shards, descriptors, Bounds::default())
+        Self::start_within(log, settings, metrics, shards, descriptors, silence, Bounds::default())
     }
 
     fn start_within(
@@ -98,6 +100,7 @@ impl Fanout {
         metrics: Metrics,
         shards: usize,
         descriptors: usize,
+        silence: Silence,
         bounds: Bounds,
     ) -> io::Result<Arc<Self>> {
         let base = log.head();
@@ -109,6 +112,7 @@ impl Fanout {
             interest: Interest::new(shards),
             settings,
             metrics,
+            silence,
             arrivals: Arrivals::default(),
             streams: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
             lingering: AtomicUsize::new(0),

@@ -100,6 +100,8 @@ pub struct Conn {
     pub ending: Option<Ending>,
     /// In the queue of connections that can go on.
     pub queued: Queued,
+    /// What its last heartbeat found of its peer.
+    pub peer: Peer,
 }
 
 impl Conn {
@@ -131,6 +133,16 @@ pub enum Ending {
 pub enum Queued {
     Yes,
     No,
+}
+
+/// What a heartbeat finds of a connection's peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// It acknowledges what it gets.
+    There,
+    /// It has been silent for too long. At the next heartbeat, too, and it has vanished: a single look can't tell an
+    /// acknowledgement that is lost from one that is on its way.
+    Silent,
 }
 
 /// A reference that a later connection with the same key does not answer to.

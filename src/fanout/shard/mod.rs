@@ -30,7 +30,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 pub use self::conn::ConnRef;
-use self::conn::{Conn, Place, Queued};
+use self::conn::{Conn, Peer, Place, Queued};
 use self::group::{Group, Key};
 use self::replay::{Ready, Wanted};
 use self::routes::Routes;
@@ -346,6 +346,7 @@ impl Shard {
             rest: None,
             ending: None,
             queued: Queued::No,
+            peer: Peer::There,
         });
         self.shared.metrics.opened.inc();
         self.shared.metrics.lagging.inc();

@@ -187,6 +187,7 @@ impl World {
             interest: Interests::new(1),
             settings: Live::fixed(settings),
             metrics: Metrics::register(&Registry::new()).unwrap(),
+            silence: Box::new(|_| None),
             streams: [AtomicUsize::new(0)].into(),
             lingering: AtomicUsize::new(0),
             fetchers: [fetcher].into(),
