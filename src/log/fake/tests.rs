@@ -159,11 +159,11 @@ async fn a_new_epoch_and_a_purge_reset_the_tail() {
     for data in ["1", "2"] {
         publish(&*log, delivery(&kind, &["a"], data, Some(data))).await;
     }
-    kind.0.purge();
+    kind.0.purge_all();
     let two = Cursor::new(Epoch::new(1), Position::of(2));
     assert_eq!(tail.next().await, Err(TailError::Reset(two)));
     let page = log.read(&Selector::Topic(topic("never")), Position::START, WIDE).await.unwrap();
-    let lost = Coverage::Lost { resumed: Position::of(2), through: Position::of(2), missed: None, turn: 2 };
+    let lost = Coverage::Lost { resumed: Position::of(2), through: Position::of(2), missed: None, turn: 1 };
     assert_eq!(page.coverage, lost, "it can't tell whose they were");
 
     kind.0.begin_anew(Epoch::new(2));
