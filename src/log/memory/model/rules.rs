@@ -184,13 +184,9 @@ impl Model {
         self.all.last().map_or(Position::START, |p| p.position)
     }
 
-    fn matching(&self, selector: &Selector) -> Vec<usize> {
-        (0..TOPICS.len()).filter(|&t| selector.matches(&topic(t))).collect()
-    }
-
     /// Where a subscription begins.
     pub fn locate(&mut self, selector: &Selector, filter: &Filter, since: Since) -> Position {
-        let matching = self.matching(selector);
+        let matching = matching(selector);
         for &topic in &matching {
             self.enforce(topic);
         }
@@ -239,7 +235,7 @@ impl Model {
 
     /// Checks one page and returns where the next begins.
     pub fn check(&mut self, selector: &Selector, after: Position, limit: ReadLimit, page: &Page) {
-        let matching = self.matching(selector);
+        let matching = matching(selector);
         for &topic in &matching {
             if self.known.contains_key(&topic) && (matching.len() == 1 || self.last(topic) > after) {
                 self.enforce(topic);
@@ -307,4 +303,9 @@ impl Model {
             assert!(missed.is_some() || !exact, "few losses are counted");
         }
     }
+}
+
+/// The topics of a selector.
+fn matching(selector: &Selector) -> Vec<usize> {
+    (0..TOPICS.len()).filter(|&t| selector.matches(&topic(t))).collect()
 }
