@@ -139,7 +139,7 @@ impl Fanout {
 /// Room for one stream. Dropped unused, the room is free again.
 pub struct Reservation {
     room: Room,
-    held: Option<Arc<Held>>,
+    held: Option<Held>,
 }
 
 impl Reservation {
@@ -164,7 +164,7 @@ impl Reservation {
 pub struct Beginning {
     room: Room,
     interest: Interested,
-    held: Option<Arc<Held>>,
+    held: Option<Held>,
     start: Start,
 }
 

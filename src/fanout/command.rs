@@ -38,7 +38,7 @@ pub struct Admit {
     /// What it listens to; in the interest map already.
     pub subscription: Arc<Subscription>,
     /// Counts it under its address, while that is limited.
-    pub held: Option<Arc<Held>>,
+    pub held: Option<Held>,
     /// Where it begins.
     pub start: Start,
 }

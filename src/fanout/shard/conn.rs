@@ -2,7 +2,6 @@
 //! with its lag.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use socket2::Socket;
 
@@ -77,7 +76,7 @@ pub struct Conn {
     pub remote: Option<SocketAddr>,
     /// Counts it under its address, while that is limited.
     #[expect(dead_code, reason = "held for its drop")]
-    pub held: Option<Arc<Held>>,
+    pub held: Option<Held>,
     /// When it was opened, in seconds since the fan-out's start.
     pub opened: u32,
     /// When it last had all of a batch, or as many bytes in parts, or stood at the live end, in the same seconds. Kept while
