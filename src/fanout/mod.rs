@@ -59,7 +59,7 @@ pub use self::settings::{Settings, Slow};
 use self::shard::{Handle, Progress, Seed};
 use self::shared::Shared;
 pub use self::shared::Silence;
-use crate::event::Topic;
+use crate::event::{Selector, Topic};
 use crate::live::Live;
 use crate::log::{Feed, Log, ReadError};
 
@@ -184,11 +184,11 @@ impl Fanout {
         Ok(purged)
     }
 
-    /// Tells when something has come, of whatever topic: for those who wait for a page of history. What the log shows when
-    /// this returns is not told.
+    /// Tells when something has come of what `selector` matches: for those who wait for a page of history. What the log shows
+    /// when this returns is not told.
     #[must_use]
-    pub fn arrivals(&self) -> Arrival {
-        self.shared.arrivals.listen()
+    pub fn arrivals(&self, selector: Selector) -> Arrival {
+        self.shared.arrivals.listen(selector)
     }
 
     /// Counts a gap that was told in a page.
