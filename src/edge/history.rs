@@ -104,11 +104,15 @@ impl History {
 
     /// Reads a page. None when that is not possible now.
     async fn page(&self, subscription: &Subscription, begin: &Begin, limit: usize) -> Option<Held<'_>> {
-        let room = timeout(ROOM_WAIT, self.room.acquire()).await.ok()?.ok()?;
+        let Ok(Ok(room)) = timeout(ROOM_WAIT, self.room.acquire()).await else {
+            self.fanout.refused(Refused::Pages);
+            return None;
+        };
         match Page::read(&*self.log, self.fanout.head(), subscription, begin, limit).await {
             Ok(page) => Some((page, room)),
             Err(error) => {
                 tracing::debug!(%error, "a page of history could not be read");
+                self.fanout.refused(Refused::Log);
                 None
             }
         }
