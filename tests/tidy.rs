@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("jwt", &["live", "secret"]),
     ("verify", &["event", "jwt", "live", "secret"]),
     ("expr", &["event"]),
-    ("content", &["event"]),
+    ("content", &["event", "secret"]),
     ("log", &["event", "live"]),
     ("net", &["lifecycle"]),
     ("fanout", &["event", "sse", "log", "live", "network"]),
