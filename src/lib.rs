@@ -19,6 +19,8 @@ pub mod live;
 pub mod log;
 pub mod net;
 pub mod network;
+pub mod relay;
 pub mod secret;
 pub mod sse;
+pub mod throttle;
 pub mod verify;

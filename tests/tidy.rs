@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lifecycle", &[]),
     ("network", &[]),
     ("secret", &[]),
+    ("throttle", &[]),
     ("sse", &["event"]),
     ("jwt", &["live", "secret"]),
     ("verify", &["event", "jwt", "live", "secret"]),
@@ -21,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("content", &["event", "secret"]),
     ("log", &["event", "live"]),
     ("net", &["lifecycle"]),
+    ("relay", &["event", "net", "live", "lifecycle", "secret", "throttle"]),
     ("fanout", &["event", "sse", "log", "live", "network"]),
     (
         "ingress",
@@ -33,18 +35,19 @@ const LAYERS: &[(&str, &[&str])] = &[
             "fanout",
             "net",
             "network",
+            "relay",
             "live",
             "lifecycle",
             "secret",
         ],
     ),
-    ("edge", &["event", "sse", "log", "fanout", "net", "live", "lifecycle"]),
+    ("edge", &["event", "sse", "log", "fanout", "net", "live", "lifecycle", "throttle"]),
     ("admin", &["event", "sse", "log", "fanout", "net", "live", "lifecycle", "secret"]),
     (
         "config",
         &[
-            "event", "verify", "expr", "content", "jwt", "log", "fanout", "net", "ingress", "edge", "admin",
-            "live", "secret",
+            "event", "verify", "expr", "content", "jwt", "log", "fanout", "net", "relay", "ingress", "edge",
+            "admin", "live", "secret",
         ],
     ),
     (
@@ -56,6 +59,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "log",
             "fanout",
             "net",
+            "relay",
             "ingress",
             "edge",
             "admin",
@@ -70,7 +74,18 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Dependencies that may be named in these places only, so that each could be replaced there.
 const HOMES: &[(&str, &[&str])] = &[
-    ("pingora", &["src/net/", "src/edge/", "src/ingress/", "src/admin/", "src/app/", "src/cli/request.rs"]),
+    (
+        "pingora",
+        &[
+            "src/net/",
+            "src/relay/",
+            "src/edge/",
+            "src/ingress/",
+            "src/admin/",
+            "src/app/",
+            "src/cli/request.rs",
+        ],
+    ),
     ("serde_yaml", &["src/config/yaml.rs"]),
     ("saphyr_parser", &["src/config/"]),
     ("dashmap", &["src/fanout/interest.rs", "src/fanout/addresses.rs"]),

@@ -20,8 +20,7 @@ use crate::event::{Delivery, Millis, Topic};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::{Appended, Log};
-use crate::net::Peer;
-use crate::net::http::{Answer, BodyBudget, BodyLimit, Exchange, Reuse};
+use crate::net::http::{Answer, BodyBudget, BodyLimit, Exchange, Incoming, Reuse};
 
 /// How many subscriptions of this instance match a topic.
 pub type Subscribers = Arc<dyn Fn(&Topic) -> u64 + Send + Sync>;
@@ -85,10 +84,10 @@ impl Ingress {
         self.parts.metrics.unrouted.count(Outcome::Malformed);
     }
 
-    /// One request's answer, counted.
-    async fn serve(&self, exchange: &mut Exchange) -> Answer {
-        let (metrics, result) = match self.find(exchange) {
-            Some(source) => (&source.metrics, self.receive(source, exchange).await),
+    /// One request's answer, counted. The request may have come to any listener: what it is lent as knows its limits.
+    pub async fn serve(&self, request: &mut Incoming<'_>) -> Answer {
+        let (metrics, result) = match self.find(request) {
+            Some(source) => (&source.metrics, self.receive(source, request).await),
             None => (&self.parts.metrics.unrouted, Err(Refusal::NoRoute)),
         };
         match result {
@@ -105,29 +104,29 @@ impl Ingress {
     }
 
     /// The source the request is for.
-    fn find(&self, exchange: &Exchange) -> Option<&Source> {
-        self.source.route(exchange.request()).map(|_| &self.source)
+    fn find(&self, request: &Incoming<'_>) -> Option<&Source> {
+        self.source.route(request.request()).map(|_| &self.source)
     }
 
     /// Everything between the route and the answer. The order is the module's: what is refused early costs little, and
     /// nothing is parsed before it is verified.
-    async fn receive(&self, source: &Source, exchange: &mut Exchange) -> Result<Accepted, Refusal> {
-        let method = &exchange.request().method;
+    async fn receive(&self, source: &Source, request: &mut Incoming<'_>) -> Result<Accepted, Refusal> {
+        let method = &request.request().method;
         if method != Method::POST {
             return Err(Refusal::Method { method: method.clone() });
         }
         if self.draining() {
             return Err(Refusal::Draining);
         }
-        self.check_rates(source, exchange)?;
+        self.check_rates(source, request)?;
         let time = (self.parts.clock)();
         let limit = {
             let settings = self.parts.settings.load();
             BodyLimit { bytes: settings.max_body, time: settings.body_timeout }
         };
-        let body = exchange.body_within(limit, &self.bodies).await.map_err(Refusal::Body)?;
+        let body = request.body_within(limit, &self.bodies).await.map_err(Refusal::Body)?;
         let delivery = {
-            let head = exchange.request();
+            let head = request.request();
             let routed: Routed<'_> = source.route(head).ok_or(Refusal::NoRoute)?;
             source.verify(Received { head, routed, body, time }).and_then(|v| source.delivery(v))?
         };
@@ -135,12 +134,12 @@ impl Ingress {
     }
 
     /// The address first: what one sender sends beyond its share does not count against all.
-    fn check_rates(&self, source: &Source, exchange: &Exchange) -> Result<(), Refusal> {
+    fn check_rates(&self, source: &Source, request: &Incoming<'_>) -> Result<(), Refusal> {
         let (rate, rate_per_ip) = {
             let settings = self.parts.settings.load();
             (settings.rate, settings.rate_per_ip)
         };
-        if let Some(address) = exchange.peer().and_then(Peer::ip) {
+        if let Some(address) = request.address() {
             let checked = self.per_address.check(rate_per_ip, address);
             checked.map_err(|exceeded| Refusal::Rate(Limited::Address, exceeded))?;
         }
@@ -206,7 +205,7 @@ impl HttpServerApp for Ingress {
             }
         };
         let received = Instant::now();
-        let answer = self.serve(&mut exchange).await;
+        let answer = self.serve(&mut exchange.incoming()).await;
         let answered = exchange.answer(&answer, Reuse::within(self.parts.lifecycle.phase())).await;
         self.parts.metrics.answered(received.elapsed());
         answered.finish().await
