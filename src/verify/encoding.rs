@@ -124,7 +124,8 @@ mod tests {
             for encoding in [Encoding::HexLower, Encoding::Hex, Encoding::Base64] {
                 let mut text = String::new();
                 encoding.write(&Tag::new(&bytes).unwrap(), &mut text);
-                prop_assert_eq!(encoding.decode(text.as_bytes(), bytes.len()).unwrap().as_slice(), &bytes[..]);
+                let tag = encoding.decode(text.as_bytes(), bytes.len()).unwrap();
+                prop_assert_eq!(tag.as_slice(), &bytes[..]);
             }
         }
 

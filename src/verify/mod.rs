@@ -21,6 +21,10 @@ mod registry;
 mod request;
 mod scheme;
 mod tally;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod time;
 
 pub use encoding::Encoding;

@@ -47,10 +47,11 @@ impl Registry {
         self.0.keys().map(String::as_str)
     }
 
-    /// Builds what was added under `name`, if anything was.
+    /// Builds what was added under `name`, if anything was. The name is the scheme's, whatever it calls itself: `none`
+    /// means what it says.
     #[must_use]
     pub fn build(&self, name: &str, settings: &Value) -> Option<Result<Scheme, String>> {
-        self.0.get(name).map(|build| build(settings))
+        self.0.get(name).map(|build| build(settings).map(|scheme| scheme.named(name)))
     }
 }
 
@@ -74,7 +75,7 @@ mod tests {
             let token = settings["token"].as_str().ok_or("expected a token")?;
             let secrets = vec![crate::secret::Secret::new(token.as_bytes())];
             let verifier = Credential::bearer(secrets).map_err(|why| why.to_string())?;
-            Ok(Scheme::new("acme", verifier, Facts::default()))
+            Ok(Scheme::new("none", verifier, Facts::default()))
         };
         registry.add("acme", build).unwrap();
         assert_eq!(registry.add("acme", build), Err(NameTaken("acme".into())));
@@ -83,7 +84,7 @@ mod tests {
         }
         assert_eq!(registry.names().collect::<Vec<_>>(), ["acme"]);
         let scheme = registry.build("acme", &serde_json::json!({ "token": "t" })).unwrap().unwrap();
-        assert_eq!(scheme.name(), "acme");
+        assert_eq!((scheme.name(), scheme.is_none()), ("acme", false));
         assert_eq!(registry.build("acme", &Value::Null).unwrap().unwrap_err(), "expected a token");
         assert!(registry.build("acne", &Value::Null).is_none());
         assert_eq!(format!("{registry:?}"), "{\"acme\"}");

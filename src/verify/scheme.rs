@@ -38,6 +38,11 @@ impl Scheme {
         &self.name
     }
 
+    /// The same under another name.
+    pub(super) fn named(self, name: &str) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
     /// Whether it believes everybody.
     #[must_use]
     pub fn is_none(&self) -> bool {

@@ -15,6 +15,8 @@ mod log;
 mod proxy_protocol;
 mod readiness;
 mod topics;
+#[cfg_attr(not(test), allow(dead_code, reason = "sources are written on it"))]
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -12,8 +12,6 @@ mod shopify;
 mod slack;
 mod standard;
 mod stripe;
-#[cfg(test)]
-mod tests;
 pub mod twilio;
 mod websub;
 
