@@ -131,8 +131,7 @@ mod tests {
             {
                 let tag = key.tag(pieces);
                 assert_eq!(tag.as_slice().len(), algorithm.bytes());
-                let hex: String = tag.as_slice().iter().map(|byte| format!("{byte:02x}")).collect();
-                assert_eq!(hex, want);
+                assert_eq!(crate::verify::testing::hex(tag.as_slice()), want);
             }
         }
     }

@@ -128,7 +128,7 @@ pub enum Handshake {
     Discord,
     /// Meta's `hub.challenge` with a token: a GET.
     Meta,
-    /// `WebSub`'s verification of intent: a GET.
+    /// WebSub's verification of intent: a GET.
     WebSub,
 }
 

@@ -101,6 +101,13 @@ pub(super) fn secrets(texts: &[&str]) -> Vec<Secret> {
     texts.iter().map(|text| Secret::new(text.as_bytes())).collect()
 }
 
+/// Hexadecimal digits in lower case.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    super::encoding::write_hex(bytes, &mut text);
+    text
+}
+
 /// The private key of Ed25519 in the vectors.
 pub(super) fn private_key() -> SigningKey {
     SigningKey::from_bytes(&[1; 32])

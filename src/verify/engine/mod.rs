@@ -40,7 +40,7 @@ pub struct Engine {
 /// A key, ready for use.
 enum Key {
     Shared(MacKey),
-    Public(Box<VerifyingKey>),
+    Public(VerifyingKey),
 }
 
 impl Engine {
@@ -63,7 +63,7 @@ impl Engine {
                     (Method::Hmac(algorithm), Material::Shared(bytes)) => {
                         Key::Shared(MacKey::new(algorithm, bytes))
                     }
-                    (Method::Ed25519, Material::Public(key)) => Key::Public(key.clone()),
+                    (Method::Ed25519, Material::Public(key)) => Key::Public(**key),
                     _ => continue,
                 };
                 keys.push((index, key));

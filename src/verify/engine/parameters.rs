@@ -62,6 +62,7 @@ pub struct Form {
 
 impl Form {
     /// With a prefix.
+    #[must_use]
     pub fn new(prefix: &str, method: Method) -> Self {
         Self { prefix: prefix.into(), method }
     }

@@ -35,7 +35,7 @@ impl Default for Header {
 /// As [`super::hmac`].
 pub fn grafana(secrets: &[Secret], headers: Header, tolerance: Duration) -> Result<Scheme, Refused> {
     let (signed, timestamp) = match headers.timestamp {
-        Some(_) => (vec![Part::Timestamp, Part::literal(":"), Part::Body], seconds(tolerance)),
+        Some(_) => (vec![Part::Timestamp, Part::literal(":"), Part::Body], Some(seconds(tolerance))),
         None => (vec![Part::Body], None),
     };
     let parameters = Parameters {

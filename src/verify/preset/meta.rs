@@ -1,4 +1,4 @@
-//! Meta: Facebook, Instagram, `WhatsApp`, Threads.
+//! Meta: Facebook, Instagram, WhatsApp, Threads.
 //! <https://developers.facebook.com/docs/graph-api/webhooks/getting-started#validate-payloads>
 //!
 //! The body's bytes are signed as they are sent, with the `\u` escapes that they hold. It takes no other id: what tells

@@ -95,7 +95,6 @@ fn in_header(text: &'static str) -> Locator {
 }
 
 /// Seconds in a header field of their own.
-fn seconds(tolerance: Duration) -> Option<Timestamp> {
-    let tolerance = Tolerance(tolerance);
-    Some(Timestamp { at: TimestampAt::Field, unit: Unit::Seconds, tolerance })
+fn seconds(tolerance: Duration) -> Timestamp {
+    Timestamp { at: TimestampAt::Field, unit: Unit::Seconds, tolerance: Tolerance(tolerance) }
 }

@@ -1,6 +1,6 @@
 //! Slack. <https://docs.slack.dev/authentication/verifying-requests-from-slack>
 //!
-//! Slack's libraries refuse old timestamps alone; here, also those from the future.
+//! Not all of Slack's libraries refuse timestamps from the future; here they are refused.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub fn slack(secrets: &[Secret], tolerance: Duration) -> Result<Scheme, Refused>
         forms: vec![Form::new("v0=", Method::Hmac(Algorithm::Sha256))],
         encoding: Encoding::HexLower,
         signed: vec![Part::literal("v0:"), Part::Timestamp, Part::literal(":"), Part::Body],
-        timestamp: seconds(tolerance),
+        timestamp: Some(seconds(tolerance)),
         key: KeyForm::Text,
     };
     let facts = Facts {

@@ -51,7 +51,7 @@ pub(super) fn symmetric(tolerance: Duration) -> Parameters {
         forms: vec![v1()],
         encoding: Encoding::Base64,
         signed: vec![Part::Id, Part::literal("."), Part::Timestamp, Part::literal("."), Part::Body],
-        timestamp: seconds(tolerance),
+        timestamp: Some(seconds(tolerance)),
         key: KeyForm::Whsec,
     }
 }

@@ -1,4 +1,4 @@
-//! `WebSub`, W3C. <https://www.w3.org/TR/websub/#signing-content>: "`X-Hub-Signature: method=signature`", with the
+//! WebSub, W3C. <https://www.w3.org/TR/websub/#signing-content>: "`X-Hub-Signature: method=signature`", with the
 //! method one of "sha1", "sha256", "sha384" or "sha512" and the signature in hexadecimal, in whichever case.
 //!
 //! A hub chooses the method. SHA-1 is among those believed unless the configuration leaves it out: most hubs use it, and
@@ -10,7 +10,7 @@ use crate::verify::{Algorithm, Encoding, Facts, Handshake, IdRule, KeyForm, Refu
 
 use super::{name, scheme};
 
-/// `WebSub`; a hub's signatures are believed by any of `algorithms`.
+/// WebSub; a hub's signatures are believed by any of `algorithms`.
 ///
 /// # Errors
 /// As [`super::hmac`].

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::super::limits::TOLERANCE;
-use super::super::testing::{Sent, ed25519, private_key, secrets};
+use super::super::testing::{Sent, ed25519, hex, private_key, secrets};
 use super::super::{Algorithm, Scheme, preset};
 
 /// The schemes of which every byte counts: body, signature, id and time. (Not of WebSub and Discord, whose hexadecimal
@@ -136,7 +136,6 @@ proptest! {
         let public = private_key().verifying_key();
         let key = format!("whpk_{}", STANDARD.encode(public.as_bytes()));
         let standard = preset::standard(&secrets(&[&key]), TOLERANCE).unwrap();
-        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
         let discord = preset::discord(&secrets(&[&hex(public.as_bytes())]), TOLERANCE).unwrap();
         let v1a = STANDARD.encode(ed25519(&[b"id.", time.as_bytes(), b".", &body]));
         let by_standard = Sent::new(body.clone()).at(seconds).with("webhook-id", "id").with("webhook-timestamp", &time)

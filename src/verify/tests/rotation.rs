@@ -2,7 +2,7 @@
 
 use super::super::limits::{PUBLIC_KEY_SIGNATURES, SECRETS, TOLERANCE};
 use super::super::testing::{NO_SIGNATURE, NOW, PING, Sent, ed25519, private_key, secrets};
-use super::super::{Encoding, Refused, Scheme, Unverified, Verified, preset};
+use super::super::{Refused, Scheme, Unverified, Verified, preset};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -117,5 +117,4 @@ fn none_and_too_many_secrets() {
     }
     let most = standard(&many[..SECRETS]);
     Sent::new(PING).signed(&standard(&[NEW])).is_believed(&most);
-    assert_eq!(Encoding::Base64.decode(b"", 0).map(|tag| tag.as_slice().len()), Some(0));
 }

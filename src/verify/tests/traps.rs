@@ -1,7 +1,7 @@
 //! What receivers get wrong.
 
 use super::super::limits::TOLERANCE;
-use super::super::testing::{NO_SIGNATURE, NOW, PING, Sent, ed25519, private_key, secrets};
+use super::super::testing::{NO_SIGNATURE, NOW, PING, Sent, ed25519, hex, private_key, secrets};
 use super::super::{
     Facts, Freshness, Handshake, IdRule, KeyProblem, Locator, Refused, Scheme, Unverified, preset,
 };
@@ -122,11 +122,10 @@ fn from_the_future_is_as_bad_as_from_the_past() {
 
 #[test]
 fn discord_wants_its_time_too() {
-    let key: String = private_key().verifying_key().as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    let key = hex(private_key().verifying_key().as_bytes());
     let scheme = preset::discord(&secrets(&[&key]), TOLERANCE).unwrap();
     let time = NOW.to_string();
-    let signature: String =
-        ed25519(&[time.as_bytes(), PING.as_bytes()]).iter().map(|b| format!("{b:02x}")).collect();
+    let signature = hex(&ed25519(&[time.as_bytes(), PING.as_bytes()]));
     let sent = Sent::new(PING).with("x-signature-timestamp", &time).with("x-signature-ed25519", &signature);
     sent.clone().at(NOW + 300).is_believed(&scheme);
     assert_eq!(sent.clone().at(NOW + 301).judged(&scheme), Err(Unverified::Old(301, 300)));

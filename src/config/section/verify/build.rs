@@ -101,10 +101,10 @@ impl Builder<'_, '_, '_> {
         built
             .map_err(|refused| match refused {
                 Refused::Key(index, problem) => {
-                    self.check.refuse(&item(&self.key(list), index), problem.to_string())
+                    self.check.refuse(&item(&self.key(list), index), problem.to_string());
                 }
                 Refused::NoKey | Refused::TooManyKeys => {
-                    self.check.refuse(&self.key(list), refused.to_string())
+                    self.check.refuse(&self.key(list), refused.to_string());
                 }
                 Refused::Parameters(why) => self.check.refuse(&self.key(parameters), why),
             })

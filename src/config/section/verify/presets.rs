@@ -49,7 +49,7 @@ pub(in crate::config) struct Presets {
     /// Meta (Facebook, Instagram, WhatsApp, Threads): the app's secret. Only the body is signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meta: Option<Untimed>,
-    /// `WebSub`: the secret that was given to the hub. Only the body is signed.
+    /// WebSub: the secret that was given to the hub. Only the body is signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub websub: Option<Websub>,
     /// Grafana's alerts.
@@ -75,6 +75,7 @@ pub(in crate::config) struct Presets {
 /// A verifier that knows no time of signing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-secret" = true))]
 pub(in crate::config) struct Untimed {
     /// The secrets, of which any may match.
     #[schemars(required)]
@@ -84,6 +85,7 @@ pub(in crate::config) struct Untimed {
 /// A verifier whose senders sign the time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-secret" = true))]
 pub(in crate::config) struct Timed {
     /// The secrets, of which any may match.
     #[schemars(required)]
@@ -134,7 +136,7 @@ pub(in crate::config) struct Discord {
     pub tolerance: Text<Span>,
 }
 
-/// `WebSub`.
+/// WebSub.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Websub {

@@ -276,7 +276,7 @@ fn what_the_schema_refuses() {
         format!("{{ header: {{ {secrets} }} }}"),
         format!("{{ header: {{ name: \"a b\", {secrets} }} }}"),
         format!("{{ twilio: {{ {secrets} }} }}"),
-        format!("{{ basic: {{ passwords: [ hush ] }} }}"),
+        "{ basic: { passwords: [ hush ] } }".into(),
         format!("{{ websub: {{ {secrets}, algorithms: [] }} }}"),
         format!("{{ websub: {{ {secrets}, algorithms: [md5] }} }}"),
         format!("{{ hmac: {{ {secrets} }} }}"),
@@ -348,4 +348,21 @@ fn what_is_told_of_it_shows_no_secret() {
     assert_eq!(keys, ["v.acme.a", "v.acme"]);
     assert_eq!(files, [Path::new("/f/c")]);
     assert_eq!(shown("none"), ("\"none\"".into(), vec![], vec![]));
+}
+
+/// A value that is written a level too high may be a secret: no node that could hold one quotes what it got.
+#[test]
+fn nothing_above_a_secret_is_quoted() {
+    fn walk(schema: &Value) -> bool {
+        let below = ["properties", "items"].map(|key| &schema[key]);
+        let children = below[0].as_object().into_iter().flat_map(|map| map.values()).chain([below[1]]);
+        let holds =
+            children.map(|child| child.is_object() && walk(child)).fold(false, |any, holds| any | holds);
+        let secret = schema[SECRET] == true;
+        assert!(secret || !holds, "{schema}");
+        secret
+    }
+    let mut settings = schemars::generate::SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    assert!(walk(&Value::from(settings.into_generator().into_root_schema_for::<Raw>())));
 }
