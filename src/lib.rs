@@ -13,6 +13,7 @@ pub mod event;
 pub mod expr;
 pub mod fanout;
 pub mod ingress;
+pub mod jwks;
 pub mod jwt;
 pub mod lifecycle;
 pub mod live;

@@ -12,6 +12,7 @@ pub mod credential;
 mod encoding;
 pub mod engine;
 mod header;
+mod jwt;
 mod key;
 pub mod limits;
 mod mac;
@@ -27,6 +28,7 @@ mod tests;
 mod time;
 
 pub use encoding::Encoding;
+pub use jwt::Jwt;
 pub use key::{KeyForm, KeyProblem};
 pub use mac::Algorithm;
 pub use registry::{NameTaken, Registry};
