@@ -29,6 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "ingress",
         &[
             "event",
+            "sse",
             "verify",
             "expr",
             "content",

@@ -88,6 +88,15 @@ impl<'a> Incoming<'a> {
         self.read(limit).await
     }
 
+    /// Takes so many bytes more of the budget that the body was read within, until the answer: for what it was unpacked to.
+    ///
+    /// # Errors
+    /// [`BodyError::Busy`].
+    pub fn hold(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let fits = self.intake.held.as_mut().is_none_or(|held| held.grow(bytes));
+        if fits { Ok(()) } else { Err(BodyError::Busy) }
+    }
+
     /// As [`Incoming::body_within`], without a budget.
     ///
     /// # Errors
