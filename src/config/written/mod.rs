@@ -6,6 +6,7 @@
 
 mod duration;
 mod header;
+mod jwt;
 mod listen;
 mod names;
 mod origin;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(super) use duration::{Age, Span, SpanRange, show as show_duration};
 pub(super) use header::HeaderField;
+pub(super) use jwt::{KeySetUrl, TokenAlgorithm};
 pub(super) use listen::Listen;
 pub(super) use names::{RuleMatch, RuleName};
 pub(super) use origin::Origin;
@@ -91,6 +93,8 @@ pub(super) const KINDS: &[Kind] = &[
     kind::<Origin>(),
     kind::<HeaderField>(),
     kind::<Signed>(),
+    kind::<TokenAlgorithm>(),
+    kind::<KeySetUrl>(),
 ];
 
 const fn kind<T: Written>() -> Kind {
