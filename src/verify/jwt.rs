@@ -1,5 +1,5 @@
 //! `jwt`: a token of the sender's identity provider in `Authorization: Bearer` (RFC 6750, section 2.1), as Google Pub/Sub
-//! push and Knative send it (OpenID Connect).
+//! push and Knative send it (`OpenID` Connect).
 //!
 //! The token says who sends, and nothing of what is sent: a captured one can be used with any body until it expires. So
 //! the audience is what keeps it from being used elsewhere, and TLS on the way is what keeps it from being captured.
