@@ -38,6 +38,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::oneshot;
 
 use self::admit::Gate;
 pub use self::admit::{Beginning, Refused, Reservation};
@@ -169,7 +170,8 @@ impl Fanout {
     }
 
     /// Forgets a topic's history, here and in the log, and answers how many events it held. Who resumes from before is
-    /// told a gap; what is on its way to the live end at this moment still arrives there.
+    /// told a gap; what is on its way to the live end at this moment still arrives there. To those who are behind nothing of
+    /// it is written once this has answered, but for the rest of a frame that is half-written.
     ///
     /// # Errors
     /// As [`Log::purge`].
@@ -181,6 +183,16 @@ impl Fanout {
             self.pump.pump_waiting();
         }
         self.ring.purge();
+        let mut answers = Vec::with_capacity(self.shards.len());
+        for shard in self.shards.iter() {
+            let (answer, done) = oneshot::channel();
+            shard.send(Command::Purged(answer));
+            answers.push(done);
+        }
+        for done in answers {
+            // A shard that does not answer has ended, and the process with it.
+            let _ = done.await;
+        }
         Ok(purged)
     }
 

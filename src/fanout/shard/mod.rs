@@ -151,6 +151,8 @@ struct Live {
     at: Cursor,
     /// The log's resets up to that place.
     resets: u64,
+    /// The log's purges that it was told of.
+    purges: u64,
     /// The epoch before the one of that place, once there is one.
     left: Option<Epoch>,
     /// The first ring number of the current order, and the place before it.
@@ -169,6 +171,7 @@ impl Live {
             next: 0,
             at,
             resets: 0,
+            purges: 0,
             left: None,
             since: (0, at.position),
             jobs: VecDeque::new(),
@@ -288,6 +291,11 @@ impl Shard {
             Command::Drain(window) => self.drain(window),
             Command::List(request) => self.list(request),
             Command::End(conn, answer) => self.end_asked(conn, answer),
+            Command::Purged(answer) => {
+                self.drop_pages();
+                // Whoever asked may have gone.
+                let _ = answer.send(());
+            }
             Command::Fault(Fault::Panic) => panic!("a test asked this shard to panic"),
             Command::Fault(Fault::Stall(until)) => {
                 let _ = until.recv();
