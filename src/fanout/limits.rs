@@ -37,7 +37,7 @@ pub const PENDING_BYTES: usize = 8 << 20;
 pub const GO_ON: usize = 32;
 
 /// How long all but the first of them may take of a turn: what is live waits for no more replay than this and a batch.
-pub const GO_ON_TIME: Duration = Duration::from_millis(1);
+pub const GO_ON_TIME: Duration = Duration::from_micros(250);
 
 /// Ring entries that are searched for one reader at once. Who is further behind reads its topic's history instead of
 /// everyone's events.

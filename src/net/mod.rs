@@ -16,6 +16,7 @@ mod proxy_protocol;
 mod refusal;
 mod service;
 mod silence;
+pub(crate) mod upstream;
 
 pub use address::{Address, AddressError};
 pub use conn::{Conn, Peer, take_conn};
@@ -30,3 +31,4 @@ pub use proxy_protocol::{Caller, Header, HeaderError, parse as parse_proxy_heade
 pub use refusal::Refusal;
 pub use service::{HEAD_TIMEOUT, IDLE_TIMEOUT, Limits, Open, Service, Settings};
 pub use silence::silence;
+pub use upstream::{Roots, Upstream, UpstreamScheme, UpstreamTimeouts};

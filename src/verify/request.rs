@@ -1,8 +1,11 @@
 //! What a verifier is given, and what it says.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::event::Millis;
+use crate::jwt::{Remote, TokenError};
 
 /// A request as it came: nothing of it is decoded, unpacked or parsed.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,11 @@ pub trait Verifier: Send + Sync + 'static {
         let _ = request;
         None
     }
+
+    /// Where keys are published that it needs. Whoever runs it has them fetched (`crate::jwks`).
+    fn remote(&self) -> Option<&Arc<Remote>> {
+        None
+    }
 }
 
 /// A request that is from whom it must be from.
@@ -65,6 +73,9 @@ pub enum Unverified {
     /// No secret makes any of its signatures, or it is not the credential.
     #[error("no configured secret matches")]
     Mismatch,
+    /// Its token is not good. [`TokenError::NoKeys`] is no fault of the sender's: nothing can be said yet.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// What else a scheme has to say.
     #[error("{0}")]
     Other(&'static str),

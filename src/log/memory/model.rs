@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use self::rules::Model;
 use self::steps::{KINDS, Made, Step, filters, selectors, settings, step};
 use super::*;
-use crate::event::{DedupeKey, Event, EventType, Millis, Pattern};
+use crate::event::{Dedupe, DedupeKey, Event, EventType, Millis, Pattern};
 use crate::log::clock::ManualClock;
 use crate::log::{Coverage, Placement, TopicLimits};
 
@@ -20,7 +20,14 @@ mod steps;
 
 const EPOCH: Epoch = Epoch::new(0xabc);
 const TOPICS: [&str; 7] = ["a", "b", "a.x", "a.y", "b.x", "b.y.z", "c"];
-const WINDOW: Duration = Duration::from_secs(5);
+/// How long a key is remembered: odd ones three times as long as even ones.
+fn window(key: u8) -> Duration {
+    Duration::from_secs(if key % 2 == 0 { 5 } else { 15 })
+}
+
+fn keyed(key: u8) -> Dedupe {
+    Dedupe { key: DedupeKey([key; 16]), window: window(key) }
+}
 
 fn topic(index: usize) -> Topic {
     Topic::parse(TOPICS[index]).unwrap()
@@ -109,7 +116,7 @@ impl Run {
             data: vec![b'.'; made.bytes].into(),
         };
         let events: Vec<Event> = events.iter().map(event).collect();
-        let delivery = Delivery { events: events.clone(), dedupe: key.map(|k| DedupeKey([k; 16])) };
+        let delivery = Delivery { events: events.clone(), dedupe: key.map(keyed) };
         let got = now_or_never(self.log.append(delivery)).unwrap();
         assert_eq!(got, self.model.publish(&events, &topics, key));
     }

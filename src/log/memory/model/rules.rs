@@ -22,9 +22,8 @@ pub(super) struct Model {
     /// Topics that are remembered, with what was forgotten when each became known.
     known: BTreeMap<usize, Position>,
     forgotten: Position,
-    /// Key, placement and time of every keyed delivery, and how many of the oldest are forgotten.
+    /// Key, placement and time of every keyed delivery that is not forgotten.
     keys: Vec<(u8, Placement, Millis)>,
-    first_key: usize,
     pub evicted_early: u64,
     pub sequence: u64,
     /// Events the tail has not taken.
@@ -42,7 +41,6 @@ impl Model {
             known: BTreeMap::new(),
             forgotten: Position::START,
             keys: Vec::new(),
-            first_key: 0,
             evicted_early: 0,
             sequence: 0,
             undrained: Vec::new(),
@@ -131,7 +129,7 @@ impl Model {
     ) -> Result<Appended, AppendError> {
         if let Some(key) = key
             && let Some((_, placement, _)) =
-                self.keys[self.first_key..].iter().rev().find(|k| k.0 == key && self.in_window(k.2))
+                self.keys.iter().rev().find(|k| k.0 == key && self.ends(k) > self.now.0.into())
         {
             return Ok(Appended::Duplicate(*placement));
         }
@@ -151,23 +149,28 @@ impl Model {
         if let Some(key) = key
             && self.settings.dedupe_keys > 0
         {
+            // Room is made first: the key that has just come is never the one that goes.
+            self.trim_keys(self.settings.dedupe_keys - 1);
             self.keys.push((key, placement, self.now));
-            self.trim_keys();
         }
         self.forget();
         Ok(Appended::Accepted(placement))
     }
 
-    fn in_window(&self, time: Millis) -> bool {
-        u128::from(self.now.0 - time.0) < WINDOW.as_millis()
+    /// When a key's window ends.
+    fn ends(&self, (key, _, time): &(u8, Placement, Millis)) -> u128 {
+        u128::from(time.0) + window(*key).as_millis()
     }
 
-    /// Of the keys within their window, the newest are kept.
-    fn trim_keys(&mut self) {
-        let live = |this: &Self| this.keys[this.first_key..].iter().filter(|k| this.in_window(k.2)).count();
-        while live(self) > self.settings.dedupe_keys {
-            self.evicted_early += u64::from(self.in_window(self.keys[self.first_key].2));
-            self.first_key += 1;
+    /// Of the keys within their window, those that end last are kept.
+    fn trim_keys(&mut self, most: usize) {
+        let now = self.now.0.into();
+        self.keys = std::mem::take(&mut self.keys).into_iter().filter(|k| self.ends(k) > now).collect();
+        while self.keys.len() > most {
+            let ends = |i: &usize| self.ends(&self.keys[*i]);
+            let next = (0..self.keys.len()).min_by_key(ends).unwrap();
+            self.keys.remove(next);
+            self.evicted_early += 1;
         }
     }
 
@@ -177,7 +180,7 @@ impl Model {
         }
         self.forget();
         self.fit_total();
-        self.trim_keys();
+        self.trim_keys(self.settings.dedupe_keys);
     }
 
     pub fn head(&self) -> Position {

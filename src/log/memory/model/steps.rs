@@ -75,7 +75,6 @@ pub(super) fn settings() -> impl Strategy<Value = HistorySettings> {
             default,
             rules: rules.into_iter().map(|(text, l)| (Pattern::parse(text).unwrap(), l)).collect(),
             total,
-            dedupe_window: WINDOW,
             dedupe_keys,
         },
     )

@@ -162,7 +162,7 @@ async fn a_purge_keeps_the_exact_count_within_its_bound_and_leaves_the_rest_of_a
     assert_eq!(at.read("a.y", 0).await.1, Coverage::Complete);
     assert_eq!(at.read("a.*", 15).await, (vec![16, 18, 20], lost(15, 19, 2)));
     assert_eq!(at.read("a.*", 19).await, (vec![20], Coverage::Complete));
-    let secret = Delivery { dedupe: Some(DedupeKey([1; 16])), ..at.delivery("a.x", &[1]) };
+    let secret = Delivery { dedupe: key(1), ..at.delivery("a.x", &[1]) };
     let first = at.log.append(secret.clone()).await.unwrap();
     at.log.purge(&topic("a.x")).await.unwrap();
     assert_eq!(at.log.append(secret).await, Ok(Appended::Duplicate(first.placement())), "its key stays");
