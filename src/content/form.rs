@@ -1,9 +1,8 @@
 //! Forms as senders post them: `application/x-www-form-urlencoded` (URL Standard, section 5.1), and the habit of some to
 //! put JSON into a field `payload`.
 //!
-//! Stricter than browsers in one thing: what is not UTF-8 is refused, not replaced. `multipart/form-data` is refused too
-//! (SendGrid's and Mailgun's inbound mail, Plex): what it adds to a form are files, which no event carries, and each of
-//! these senders but Plex can post something else.
+//! Stricter than browsers in one thing: what is not UTF-8 is refused, not replaced. `multipart/form-data` (inbound mail,
+//! media servers) is refused as a whole: what it adds to a form are files, and no event carries one.
 
 use std::borrow::Cow;
 
@@ -91,9 +90,8 @@ pub fn fields(form: &[u8]) -> Result<Vec<Field<'_>>, FormError> {
 pub fn payload<'a>(fields: &'a [Field<'_>]) -> Option<&'a str> {
     let mut payloads = fields.iter().filter(|field| field.name == "payload");
     let (Some(field), None) = (payloads.next(), payloads.next()) else { return None };
-    let text = field.value.trim_ascii_start();
-    (text.starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok())
-        .then_some(&*field.value)
+    let opens = field.value.trim_ascii_start().starts_with(['{', '[']);
+    (opens && serde_json::from_str::<IgnoredAny>(&field.value).is_ok()).then_some(&*field.value)
 }
 
 /// A name or a value: `+` is a space, then percent-decoding, once.
@@ -174,6 +172,7 @@ mod tests {
         for (form, want) in [
             ("payload=%7B%22a%22%3A1%7D", Some(r#"{"a":1}"#)),
             ("x=1&payload=+%5B%5D", Some(" []")),
+            ("payload=%0C%7B%7D", None),
             ("payload=1", None),
             ("payload=hello", None),
             ("payload=%7B", None),
@@ -190,7 +189,7 @@ mod tests {
         /// As many pairs as were written come out, each as it was.
         #[test]
         fn what_was_written_is_read(pairs in prop::collection::vec((".{0,8}", ".{0,8}"), 0..8)) {
-            let escaped = |t: &str| t.bytes().map(|b| format!("%{b:02x}")).collect::<String>();
+            let escaped = |t: &str| t.bytes().map(|b| format!("%{b:02x}")).collect::<Vec<_>>().concat();
             let form: Vec<_> = pairs.iter().map(|(n, v)| format!("{}={}", escaped(n), escaped(v))).collect();
             let form = form.join("&");
             let fields = fields(form.as_bytes()).unwrap();

@@ -6,7 +6,7 @@ pub const CODINGS: usize = 4;
 /// Fields of a form, and parameters of a query. Senders stay below a hundred; PHP's own limit is this one.
 pub const FORM_FIELDS: usize = 1000;
 
-/// Extension attributes of one `CloudEvent`. Each is kept apart, which costs some ten times what it takes in a body.
+/// Extension attributes of one CloudEvent. Each is kept apart, which costs some ten times what it takes in a body.
 pub const EXTENSIONS: usize = 64;
 
 /// Bytes of what is sent back to whoever asks for an echo. A challenge has below a hundred.

@@ -48,7 +48,7 @@ pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Option<Vec<Bytes>>, Lin
     if Media::of(headers) == Media::Lines { lines(body).map(Some) } else { Ok(None) }
 }
 
-/// The JSON values of a body, one a line: slices of it without the lines' ends, [`DELIVERY_EVENTS`] at most. Each keeps
+/// The JSON values of a body, one a line: slices of it without the white space around them, [`DELIVERY_EVENTS`] at most. Each keeps
 /// the whole body in memory for as long as it lives.
 ///
 /// # Errors
@@ -58,8 +58,9 @@ pub fn lines(body: &Bytes) -> Result<Vec<Bytes>, LinesError> {
     let text = std::str::from_utf8(body).map_err(|_| LinesError::NotUtf8)?;
     let mut found = Vec::new();
     for (index, line) in text.split('\n').enumerate() {
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        if line.trim_ascii().is_empty() {
+        // White space of JSON (RFC 8259 §2), the CR of a line's end among it.
+        let value = line.trim_matches([' ', '\t', '\r']);
+        if value.is_empty() {
             continue;
         }
         if found.len() == DELIVERY_EVENTS {
@@ -67,7 +68,7 @@ pub fn lines(body: &Bytes) -> Result<Vec<Bytes>, LinesError> {
         }
         serde_json::from_str::<IgnoredAny>(line)
             .map_err(|error| LinesError::NotJson { line: index + 1, column: error.column() })?;
-        found.push(body.slice_ref(line.as_bytes()));
+        found.push(body.slice_ref(value.as_bytes()));
     }
     Ok(found)
 }
@@ -92,8 +93,8 @@ mod tests {
             ("\n\r\n  \n\t\r\n", &[]),
             ("{}", &["{}"]),
             ("{\"a\":1}\n[2]\n", &["{\"a\":1}", "[2]"]),
-            ("{}\r\n\r\n \"x\" \r\n3\r\n", &["{}", " \"x\" ", "3"]),
-            ("1\r", &["1"]),
+            ("{}\r\n\r\n \"x y\"\t\r\n3\r\n", &["{}", "\"x y\"", "3"]),
+            ("1\r\r", &["1"]),
             ("\"\u{20ac}\\n\"\nnull", &["\"\u{20ac}\\n\"", "null"]),
             ("{\"a\":1,\"a\":2}", &["{\"a\":1,\"a\":2}"]),
         ];
@@ -111,6 +112,7 @@ mod tests {
             ("\u{feff}{}", 1, 1),
             ("1\r2", 1, 3),
             ("\u{a0}", 1, 1),
+            ("\n\u{c}\n", 2, 1),
         ] {
             assert_eq!(split(body), Err(LinesError::NotJson { line, column }), "{body:?}");
         }

@@ -1,4 +1,4 @@
-//! What a verified webhook holds: packed bodies, forms, lines of JSON, `CloudEvents`, and the handshakes of senders.
+//! What a verified webhook holds: packed bodies, forms, lines of JSON, CloudEvents, and the handshakes of senders.
 //!
 //! Pure: header fields and bytes in, values out. Nothing here reads a clock, a socket or a file, and nothing is to be
 //! called on bytes that no verifier has believed, the handshakes by GET and OPTIONS excepted, whose requests nobody

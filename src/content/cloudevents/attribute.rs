@@ -38,7 +38,7 @@ pub(super) struct Attributes {
 }
 
 /// The attributes that the specification names, in the order of [`Attributes::core`]. All are text.
-const CORE: [&str; 8] =
+pub(super) const CORE: [&str; 8] =
     ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"];
 
 /// How many of [`CORE`] are required.

@@ -1,4 +1,4 @@
-//! Why a request is no `CloudEvent`.
+//! Why a request is no CloudEvent.
 
 use http::{HeaderName, StatusCode};
 

@@ -1,4 +1,4 @@
-//! `CloudEvents` over HTTP, in and out.
+//! CloudEvents over HTTP, in and out.
 //!
 //! Sources: CloudEvents 1.0.2 (`spec.md`, attributes and their types), HTTP Protocol Binding 1.0.2 (the three modes) and
 //! JSON Event Format 1.0.2 (envelopes), all of <https://github.com/cloudevents/spec>. An event that exists is valid in
@@ -17,8 +17,8 @@ mod write;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 
 pub use attribute::Value;
 pub use data::Data;
@@ -27,7 +27,7 @@ pub use error::CloudEventError;
 use super::limits::quote;
 use super::media::essence;
 
-/// One `CloudEvent`. It holds every required attribute, and no two names twice.
+/// One CloudEvent. It holds every required attribute, and no two names twice.
 #[derive(Clone, Debug)]
 pub struct CloudEvent {
     id: Box<str>,
@@ -43,7 +43,7 @@ pub struct CloudEvent {
     envelope: Option<Bytes>,
 }
 
-/// What an ordinary event is made a `CloudEvent` of.
+/// What an ordinary event is made a CloudEvent of.
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
     /// Unique within `source`, not empty.
@@ -204,7 +204,7 @@ pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Option<Incoming>, Cloud
 
 /// HTTP binding §3: the content type decides, and without one of ours the header fields do.
 fn mode(headers: &HeaderMap) -> Result<Option<Mode>, CloudEventError> {
-    let types = headers.get_all(CONTENT_TYPE).iter().map(|value| value.as_bytes());
+    let types = headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
     let starts = |value: &[u8], prefix: &str| {
         value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
     };

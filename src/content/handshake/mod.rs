@@ -4,7 +4,7 @@
 //!
 //! | sender | request | granted by | answer |
 //! |---|---|---|---|
-//! | `CloudEvents`, Event Grid (its `CloudEvents` schema) | OPTIONS, `WebHook-Request-Origin` | [`Settings::origins`] | `WebHook-Allowed-Origin`, `-Rate` |
+//! | CloudEvents, Event Grid (its CloudEvents schema) | OPTIONS, `WebHook-Request-Origin` | [`Settings::origins`] | `WebHook-Allowed-Origin`, `-Rate` |
 //! | Meta | GET, `hub.verify_token` | [`Settings::verify_tokens`] | the challenge, else 403 |
 //! | `WebSub` | GET, `hub.topic` | [`Settings::topics`] | the challenge, else 404 |
 //! | Slack | POST, `/type` is `url_verification` | the signature | the challenge |
