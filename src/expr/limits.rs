@@ -23,9 +23,10 @@ pub const NODES: usize = 1024;
 /// Bytes of a compiled pattern of `matches`. `\w` alone takes some 20 KiB, as it holds all of Unicode.
 pub const PATTERN_BYTES: usize = 256 << 10;
 
-/// Bytes of the stack that expressions are compiled on. The parser needs below 12 KiB a level in a build without
-/// optimisation, and a chain of operators, bounded by [`TEXT_BYTES`] alone, is as deep as it is long.
-pub const COMPILE_STACK: usize = 128 << 20;
+/// Bytes of the stack that expressions are compiled on. Brackets are bounded by [`NESTING`], but a chain such as `1+1+…` is
+/// as deep as [`TEXT_BYTES`] lets it be long before its depth is known. The longest needed between 4 and 8 MiB in a build
+/// without optimisation; what is not touched costs nothing.
+pub const COMPILE_STACK: usize = 32 << 20;
 
 /// Steps of work in one delivery. A step is a node evaluated, an element visited, or [`STEP_BYTES`] looked at: some 10 ns,
 /// so that a delivery's expressions hold a thread for some 20 ms at most. [`crate::event::limits::DELIVERY_EVENTS`] events

@@ -184,14 +184,11 @@ impl<'t> Lowering<'t> {
     fn looping(
         &mut self,
         kind: Macro,
-        range: &'t IdedExpr,
+        list: &'t IdedExpr,
         arguments: &'t [IdedExpr],
     ) -> Result<Op, LoadError> {
-        let range = self.node(range)?;
-        let (name, arguments) = match arguments {
-            [name, rest @ ..] => (name, rest),
-            [] => return self.refuse(&IdedExpr::default(), Problem::Parser),
-        };
+        let range = self.node(list)?;
+        let [name, arguments @ ..] = arguments else { return self.refuse(list, Problem::Parser) };
         let Expr::Ident(local) = &name.expr else {
             return self.refuse(name, Problem::Call("a name for the element, as x in list.all(x, x > 0)"));
         };

@@ -26,7 +26,7 @@ impl<'v> Evaluation<'v, '_, '_> {
             (Value::Kind(a), Value::Kind(b)) => a == b,
             (Value::List(a), Value::List(b)) => self.equal_lists(a, b)?,
             (Value::Map(a), Value::Map(b)) => self.equal_maps(a, b)?,
-            _ => numbers(left, right) == Some(Some(Ordering::Equal)),
+            _ => numbers(left, right).is_ok_and(|order| order == Some(Ordering::Equal)),
         })
     }
 
@@ -75,7 +75,7 @@ impl<'v> Evaluation<'v, '_, '_> {
             }
             (Value::Moment(a), Value::Moment(b)) => Ok(Some(a.cmp(b))),
             (Value::Span(a), Value::Span(b)) => Ok(Some(a.cmp(b))),
-            _ => numbers(left, right).ok_or_else(|| wrong(binary.sign(), &[left, right])),
+            _ => numbers(left, right).map_err(|NotNumbers| wrong(binary.sign(), &[left, right])),
         }
     }
 
@@ -92,15 +92,17 @@ impl<'v> Evaluation<'v, '_, '_> {
                 }
                 Ok(false)
             }
-            Value::Map(map) => Ok(self.entry(map, left)?.is_some()),
+            Value::Map(map) if Self::can_be_key(left) => Ok(self.entry(map, left)?.is_some()),
             _ => Err(wrong("in", &[left, right])),
         }
     }
 }
 
-/// How two numbers stand to each other: none if one of the values is none, and none within for what is not a number.
-fn numbers(left: &Value<'_>, right: &Value<'_>) -> Option<Option<Ordering>> {
-    Some(match (left, right) {
+struct NotNumbers;
+
+/// How two numbers stand to each other; none if one of them is no number at all (NaN).
+fn numbers(left: &Value<'_>, right: &Value<'_>) -> Result<Option<Ordering>, NotNumbers> {
+    Ok(match (left, right) {
         (Value::Double(a), Value::Double(b)) => a.partial_cmp(b),
         (Value::Double(a), b) => double(*a, exact(b)?),
         (a, Value::Double(b)) => double(*b, exact(a)?).map(Ordering::reverse),
@@ -108,11 +110,11 @@ fn numbers(left: &Value<'_>, right: &Value<'_>) -> Option<Option<Ordering>> {
     })
 }
 
-fn exact(value: &Value<'_>) -> Option<i128> {
+fn exact(value: &Value<'_>) -> Result<i128, NotNumbers> {
     match value {
-        Value::Int(n) => Some((*n).into()),
-        Value::Uint(n) => Some((*n).into()),
-        _ => None,
+        Value::Int(n) => Ok((*n).into()),
+        Value::Uint(n) => Ok((*n).into()),
+        _ => Err(NotNumbers),
     }
 }
 

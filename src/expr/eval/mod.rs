@@ -45,14 +45,9 @@ impl<'v, 'e, 'a> Evaluation<'v, 'e, 'a> {
 
     /// Pays for so many steps.
     pub(super) fn work(&mut self, steps: u64) -> Result<(), Why> {
-        match self.left.work.checked_sub(steps) {
-            Some(left) => self.left.work = left,
-            None => {
-                self.left.work = 0;
-                return Err(Why::Work);
-            }
-        }
-        Ok(())
+        let left = self.left.work.checked_sub(steps);
+        self.left.work = left.unwrap_or(0);
+        left.map(drop).ok_or(Why::Work)
     }
 
     /// Pays for looking at so many bytes.
@@ -63,10 +58,7 @@ impl<'v, 'e, 'a> Evaluation<'v, 'e, 'a> {
     /// Pays for making so many bytes, before they are made.
     pub(super) fn make(&mut self, bytes: usize) -> Result<(), Why> {
         self.look(bytes)?;
-        match self.left.made.checked_sub(bytes as u64) {
-            Some(left) => self.left.made = left,
-            None => return Err(self.spent()),
-        }
+        self.left.made = self.left.made.checked_sub(bytes as u64).ok_or_else(|| self.spent())?;
         Ok(())
     }
 
@@ -206,12 +198,17 @@ impl<'v, 'e, 'a> Evaluation<'v, 'e, 'a> {
                 let at = whole(key).ok_or_else(|| wrong("[]", &[container, key]))?;
                 usize::try_from(at).ok().and_then(|at| list.get(at)).ok_or(Why::Index)
             }
-            Value::Map(map) => {
+            Value::Map(map) if Self::can_be_key(key) => {
                 let found = self.entry(map, key)?;
                 found.ok_or_else(|| Why::Key(literal.map(Into::into)))
             }
             other => Err(wrong("[]", &[other, key])),
         }
+    }
+
+    /// Whether a value may be asked for as a key of a map.
+    fn can_be_key(value: &Value<'_>) -> bool {
+        matches!(value.kind(), Kind::Text | Kind::Int | Kind::Uint | Kind::Bool | Kind::Double)
     }
 
     /// The value of a key in a map. Numbers are found whichever kind they are of.

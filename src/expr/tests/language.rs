@@ -57,6 +57,14 @@ fn expressions_give_what_cel_says() {
         ("1/0 == 1 && false", "false"),
         ("!(true && false) ? 1 : 1/0", "1"),
         ("!!true", "true"),
+    ] {
+        assert_eq!(eval(expression).as_deref(), Ok(want), "{expression}");
+    }
+}
+
+#[test]
+fn macros_and_functions_give_what_cel_says() {
+    for (expression, want) in [
         // Macros
         ("[1, 2, 3].all(x, x > 0) && ![1, 0].all(x, x > 0) && [].all(x, false)", "true"),
         ("[1, 2].exists(x, x == 2) && ![].exists(x, true)", "true"),
@@ -129,7 +137,7 @@ fn what_has_no_value_says_why() {
         ("9223372036854775807 + 1", Why::Range("+")),
         ("0u - 1u", Why::Range("-")),
         ("9223372036854775807 * 2", Why::Range("*")),
-        ("-9223372036854775807 / -1 - 9223372036854775807 - 1 - 1", Why::Range("-")),
+        ("-9223372036854775807 - 2", Why::Range("-")),
         ("[-9223372036854775808].map(x, -x)", Why::Range("-")),
         ("[-9223372036854775808].map(x, x / -1)", Why::Range("/")),
         ("[-9223372036854775808].map(x, x % -1)", Why::Range("%")),
@@ -144,6 +152,8 @@ fn what_has_no_value_says_why() {
         ("1 < 'a'", kind("<", &[Kind::Int, Kind::Text])),
         ("[1] < [2]", kind("<", &[Kind::List, Kind::List])),
         ("null >= null", kind(">=", &[Kind::Null, Kind::Null])),
+        ("null in {'a': 1}", kind("in", &[Kind::Null, Kind::Map])),
+        ("{'a': 1}[null]", kind("[]", &[Kind::Map, Kind::Null])),
         ("1 in 'a'", kind("in", &[Kind::Int, Kind::Text])),
         ("!1", kind("!", &[Kind::Int])),
         ("-'a'", kind("-", &[Kind::Text])),

@@ -137,7 +137,7 @@ proptest! {
     #[test]
     fn json_reads_as_itself(value in json()) {
         let given = Given::json(value.to_string());
-        let got = data(&given, "${body}").unwrap();
+        let got = data(&given, "${json(body)}").unwrap();
         prop_assert_eq!(serde_json::from_slice::<serde_json::Value>(&got).unwrap(), value.clone());
         let got = data(&given, "${[body]}").unwrap();
         prop_assert_eq!(serde_json::from_slice::<serde_json::Value>(&got).unwrap(), serde_json::json!([value]));
