@@ -1,6 +1,6 @@
 //! Slack. <https://docs.slack.dev/authentication/verifying-requests-from-slack>
 //!
-//! Slack's libraries refuse old timestamps alone; here, also those from the future.
+//! Not all of Slack's libraries refuse timestamps from the future; here they are refused.
 
 use std::time::Duration;
 

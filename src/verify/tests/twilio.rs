@@ -124,6 +124,17 @@ fn the_url_is_the_configured_one_with_or_without_its_port() {
     }
 }
 
+/// As Twilio's library for Node signs it: `twilio` 5, `getExpectedTwilioSignature` with `{b: ["2", "1", "2"], a: "x y",
+/// B: "1"}`.
+#[test]
+fn a_form_with_names_that_come_twice() {
+    Sent::new("b=2&b=1&b=2&a=x+y&B=1")
+        .to("/x?q=1")
+        .with("content-type", FORM)
+        .with("x-twilio-signature", "d99RVLLPSM9CMWOsDkave/zZtUY=")
+        .is_believed(&scheme("https://a.example/x"));
+}
+
 #[test]
 fn fields_are_decoded_sorted_and_taken_once() {
     let scheme = scheme("https://a.example/x");
