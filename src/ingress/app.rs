@@ -118,9 +118,20 @@ impl Ingress {
             self.parts.metrics.unrouted.count(Outcome::NotFound);
             return Refusal::NoRoute.answer();
         };
+        self.serve_bound(&bound, routed, &terms, request).await
+    }
+
+    /// As [`Ingress::serve`], for a request that has been routed.
+    pub(super) async fn serve_bound(
+        &self,
+        bound: &Bound,
+        routed: Routed,
+        terms: &Terms,
+        request: &mut Incoming<'_>,
+    ) -> Answer {
         let time = (self.parts.clock)();
-        match self.receive(&bound, routed, &terms, time, request).await {
-            Ok(done) => self.answer(&bound, done),
+        match self.receive(bound, routed, terms, time, request).await {
+            Ok(done) => self.answer(bound, done),
             Err(refusal) => {
                 bound.state.refused(&refusal, time);
                 let source = &*bound.source.name;
@@ -152,7 +163,7 @@ impl Ingress {
     }
 
     /// The source the request is for, and its terms.
-    fn find(&self, head: &RequestHeader) -> Option<(Arc<Bound>, Routed, Terms)> {
+    pub(super) fn find(&self, head: &RequestHeader) -> Option<(Arc<Bound>, Routed, Terms)> {
         let settings = self.parts.settings.load();
         let routed = settings.sources.routes().find(head)?;
         let bound = Arc::clone(self.bindings.table(&settings.sources).at(routed)?);

@@ -9,9 +9,12 @@
 
 mod app;
 mod bound;
+mod dry_run;
+mod exposed;
 mod limits;
 mod metrics;
 mod outcome;
+mod overview;
 mod pipeline;
 mod rate;
 mod receive;
@@ -23,9 +26,11 @@ mod source;
 
 pub use app::{Ingress, Parts, Subscribers};
 pub use bound::LastError;
+pub use dry_run::{Captured, DryEnd, DryRun, NotTried, dry_run};
 pub use limits::APPEND_TIME;
 pub use metrics::Metrics;
 pub use outcome::Outcome;
+pub use overview::Overview;
 pub use pipeline::{StepName, StepReport};
 pub use rate::Rate;
 pub use registry::{Registry, StepNameError};

@@ -143,14 +143,14 @@ impl Ingress {
 
 /// What a request of an allowed method is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Allowed {
+pub(super) enum Allowed {
     Webhook,
     /// A handshake by GET or OPTIONS.
     Question,
 }
 
 /// POST, and what a source's handshakes are asked by.
-fn allowed(source: &Source, method: &Method) -> Result<Allowed, Refusal> {
+pub(super) fn allowed(source: &Source, method: &Method) -> Result<Allowed, Refusal> {
     let handshakes = &source.handshake;
     let gets = !handshakes.topics.is_empty() || !handshakes.verify_tokens.is_empty();
     let options = !handshakes.origins.is_empty();
@@ -170,7 +170,7 @@ fn allowed(source: &Source, method: &Method) -> Result<Allowed, Refusal> {
 }
 
 /// The answer to a handshake by GET or OPTIONS, of which nothing is signed.
-fn question(source: &Source, head: &RequestHeader) -> Result<Reply, Refusal> {
+pub(super) fn question(source: &Source, head: &RequestHeader) -> Result<Reply, Refusal> {
     let none = || Refusal::Method { method: head.method.clone(), allowed: "POST" };
     if head.method == Method::OPTIONS {
         return handshake::options(&head.headers, &source.handshake).map_err(|refused| match refused {

@@ -124,7 +124,11 @@ impl Routes {
 
     /// The source that a request is for. A path that is written out comes before one that holds a topic.
     pub(super) fn find(&self, head: &RequestHeader) -> Option<Routed> {
-        let path = path_of(head);
+        self.find_path(path_of(head))
+    }
+
+    /// The source that a path is of, as it stands on the wire.
+    pub(super) fn find_path(&self, path: &[u8]) -> Option<Routed> {
         if !self.exact.is_empty() {
             let exact = path.strip_suffix(b"/").unwrap_or(path);
             if let Some(&source) = self.exact.get(exact) {

@@ -11,6 +11,7 @@ mod names;
 mod origin;
 mod prefix;
 mod proxy;
+mod relay;
 mod secret;
 mod signed;
 mod size;
@@ -31,6 +32,7 @@ pub(super) use names::{RuleMatch, RuleName};
 pub(super) use origin::Origin;
 pub(super) use prefix::Prefix;
 pub(super) use proxy::Proxy;
+pub(super) use relay::{Located, RelayUrl};
 pub(super) use secret::{Environment, SecretSource};
 pub(super) use signed::Signed;
 pub(super) use size::{Size, show as show_size};
@@ -93,6 +95,8 @@ pub(super) const KINDS: &[Kind] = &[
     kind::<Origin>(),
     kind::<SourceName>(),
     kind::<SourcePath>(),
+    kind::<Located>(),
+    kind::<RelayUrl>(),
     kind::<HeaderField>(),
     kind::<Signed>(),
 ];

@@ -1,7 +1,7 @@
 //! What becomes of a delivery: which events, where they go, and what is in them.
 
 use crate::event::Topic;
-use crate::expr::{Each, Known, Predicate, Template, TopicTemplate, TypeTemplate};
+use crate::expr::{Each, Predicate, Template, TopicTemplate, TypeTemplate};
 
 /// From a verified request to events.
 pub struct Mapping {
@@ -80,11 +80,5 @@ impl Mapping {
             on_error: OnError::default(),
             binary: Binary::default(),
         }
-    }
-
-    /// What expressions on this source's events may name.
-    #[must_use]
-    pub fn known(each: bool) -> Known {
-        if each { Known::Element } else { Known::Request }
     }
 }

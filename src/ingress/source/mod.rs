@@ -136,22 +136,25 @@ impl Source {
     /// The only source where none is configured: `/webhooks/<topic>`, unverified, any content type; the body is the data.
     #[must_use]
     pub fn standard() -> Self {
-        let topic = TopicRule::Path;
+        let mapping = Mapping::to(TopicRule::Path);
         Self {
             reading: Reading::AsItCame,
-            ..Self::new(Self::STANDARD, SourcePath::standard(), Scheme::none(), topic)
+            ..Self::new(Self::STANDARD, SourcePath::standard(), Scheme::none(), mapping)
         }
     }
 
     /// A source of which nothing is said but what must be.
     #[must_use]
-    pub fn new(name: &str, path: SourcePath, scheme: Scheme, topic: TopicRule) -> Self {
+    pub fn new(name: &str, path: SourcePath, scheme: Scheme, mapping: Mapping) -> Self {
+        if mapping.each.is_some() {
+            super::pipeline::prepare();
+        }
         Self {
             name: name.into(),
             path,
             scheme,
             reading: Reading::AsItSays,
-            mapping: Mapping::to(topic),
+            mapping,
             dedupe: DedupeRule::default(),
             limits: Limits::default(),
             steps: Vec::new(),

@@ -9,7 +9,7 @@ use prometheus::{Registry, TextEncoder};
 use tokio::sync::watch;
 
 use crate::event::{Cursor, DedupeKey, Delivery, Epoch, Event, Millis, Position, Selector};
-use crate::ingress::{Ingress, Metrics, Parts, Settings, Sources};
+use crate::ingress::{Ingress, Metrics, Parts, Settings, Source, Sources};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::{AppendError, Appended, Health, Log, Page, Placement, ReadError, ReadLimit, Tail, Usage};
@@ -37,6 +37,7 @@ struct State {
     scripts: VecDeque<Script>,
     events: Vec<Event>,
     keys: HashMap<DedupeKey, Placement>,
+    windows: Vec<Duration>,
     sequence: u64,
 }
 
@@ -50,6 +51,7 @@ impl State {
             Placement { epoch: Epoch::new(7), sequence: self.sequence, events: delivery.events.len() as u32 };
         if let Some(dedupe) = delivery.dedupe {
             self.keys.insert(dedupe.key, placement);
+            self.windows.push(dedupe.window);
         }
         self.events.extend(delivery.events);
         Appended::Accepted(placement)
@@ -134,9 +136,17 @@ impl Bench {
         Self::with_live(Live::fixed(settings), append_time)
     }
 
+    /// With these sources.
+    pub(super) fn of(sources: Vec<Source>) -> Self {
+        let sources = Sources::new(sources);
+        Self::with(Settings { sources, max_body: 1 << 20, ..settings() }, Duration::from_secs(10))
+    }
+
     pub(super) fn with_live(settings: Live<Settings>, append_time: Duration) -> Self {
         let log = Arc::new(FakeLog::default());
         let registry = Registry::new();
+        // With the small bodies of most tests, the small budget of those that fill it.
+        let budget = if settings.load().max_body == 1 << 20 { 64 << 20 } else { BODIES };
         let (phase, lifecycle) = Lifecycle::new();
         phase.send_replace(Phase::Serving);
         let parts = Parts {
@@ -148,7 +158,7 @@ impl Bench {
             clock: || Millis(1_700_000_000_000),
         };
         let ingress = Ingress::new(parts).with_append_time(append_time);
-        let app = Arc::new(ingress.with_bodies(BodyBudget::new(BODIES)));
+        let app = Arc::new(ingress.with_bodies(BodyBudget::new(budget)));
         Self { app, phase, lifecycle, log, registry }
     }
 
@@ -192,6 +202,11 @@ impl Bench {
 
     pub(super) fn exposition(&self) -> String {
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap()
+    }
+
+    /// How long the keys of what was published are remembered.
+    pub(super) fn windows(&self) -> Vec<Duration> {
+        self.log.state.lock().unwrap().windows.clone()
     }
 
     /// Asserts that nothing was published and that exactly one request was counted, under `outcome`.
