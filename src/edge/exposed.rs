@@ -49,14 +49,15 @@ impl Edge {
             let trusted = &self.settings.load().trusted_proxies;
             client_address::way(peer(session), &session.req_header().headers, trusted)
         };
+        let keepalive = session.get_keepalive();
         // Holds what the body takes of a budget, until the answer is written.
         let mut intake = Intake::default();
         let mut request = Incoming::new(&mut session.downstream_session, Caller::Way(way), &mut intake);
         let Some(answer) = exposed.serve(&mut request).await else { return Ok(false) };
         let unread = intake.has_failed() || !session.downstream_session.is_body_done();
-        if unread || self.lifecycle.phase() >= Phase::Draining {
-            session.set_keepalive(None);
-        }
+        let close = unread || self.lifecycle.phase() >= Phase::Draining;
+        // Pingora forbids reuse when it says 100 while the body is still to come; by now the body is there.
+        session.set_keepalive(if close { None } else { keepalive });
         if let Some(control) = &ctx.control {
             control.arm(Wait::Progress, WRITE_TIME);
         }

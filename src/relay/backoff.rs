@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), most: Duration::from_secs(60) };
+    const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), most: Duration::from_mins(1) };
 
     #[test]
     fn waits_double_to_a_bound() {

