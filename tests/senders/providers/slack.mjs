@@ -1,4 +1,5 @@
-// Slack, signed by slack_sdk: an event of the Events API, and a slash command, which is a form.
+// Slack, signed by slack_sdk: an event of the Events API; a slash command, which is a form; and a button, which is JSON in a
+// form.
 
 import { signature } from '../lib/python.mjs';
 import { bytes, now } from '../lib/make.mjs';
@@ -71,6 +72,30 @@ export const commands = {
     events: () => [{
       topic: 'slack.T123ABC456.commands', type: '/weather',
       data: { json: { command: FIELDS.command, text: FIELDS.text, user: FIELDS.user_id, channel: FIELDS.channel_id } },
+    }],
+  }],
+};
+
+const pressed = [{ type: 'button', action_id: 'approve', block_id: 'b1', text: { type: 'plain_text', text: 'Approve ✅', emoji: true }, value: 'po-7', action_ts: '1700000000.000001' }];
+const button = (id) => bytes(new URLSearchParams({
+  payload: JSON.stringify({
+    type: 'block_actions', user: { id: 'U123ABC456', username: 'steve', team_id: 'T123ABC456' }, api_app_id: 'A123ABC456', token: 'gIkuvaNzQIHg97ATvDxqgjtO',
+    trigger_id: id, team: { id: 'T123ABC456', domain: 'example' }, response_url: 'https://hooks.slack.com/actions/1234/5678', actions: pressed,
+  }),
+}).toString());
+
+export const actions = {
+  ...common,
+  source: 'slack-actions',
+  file: 'slack',
+  answer: { status: 200, body: '' },
+  samples: [{
+    name: 'a button',
+    capture: true,
+    id: '12466734323.1395872398',
+    make: make('/webhooks/slack/actions', 'application/x-www-form-urlencoded', button),
+    events: () => [{
+      topic: 'slack.T123ABC456.actions', type: 'block_actions', data: { json: { user: 'U123ABC456', actions: pressed } },
     }],
   }],
 };
