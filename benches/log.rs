@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sidestream::event::{DedupeKey, Delivery, Epoch, Event, Pattern, Position, Selector, Topic};
+use sidestream::event::{Dedupe, DedupeKey, Delivery, Epoch, Event, Pattern, Position, Selector, Topic};
 use sidestream::live::Live;
 use sidestream::log::clock::Clock;
 use sidestream::log::memory::MemoryLog;
@@ -29,7 +29,6 @@ fn memory(total: usize) -> MemoryLog {
         default: TopicLimits { events: KEPT, bytes: 4 << 20, age: Duration::from_hours(1) },
         rules: Vec::new(),
         total,
-        dedupe_window: Duration::from_hours(1),
         dedupe_keys: 100_000,
     };
     MemoryLog::new(Live::fixed(settings), Clock::system(), Epoch::new(1))
@@ -45,17 +44,17 @@ fn strided(topics: &[Topic], n: usize) -> &Topic {
 }
 
 /// Its data is shared, so that the allocator's share is the log's own.
-fn delivery(topic: &Topic, data: &Bytes, dedupe: Option<DedupeKey>) -> Delivery {
+fn delivery(topic: &Topic, data: &Bytes, dedupe: Option<Dedupe>) -> Delivery {
     let time = Clock::system().now();
     Delivery { events: vec![Event { topic: topic.clone(), kind: None, time, data: data.clone() }], dedupe }
 }
 
 /// Distinct keys, spread as digests are.
-fn key(n: u64) -> DedupeKey {
+fn key(n: u64) -> Dedupe {
     let mut digest = [0; 16];
     digest[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
     digest[8..].copy_from_slice(&n.to_le_bytes());
-    DedupeKey(digest)
+    Dedupe { key: DedupeKey(digest), window: Duration::from_hours(1) }
 }
 
 /// The memory log never waits.

@@ -19,6 +19,11 @@ impl Secret {
     pub fn matches(&self, candidate: &[u8]) -> bool {
         self.0.ct_eq(candidate).into()
     }
+
+    /// The bytes, for those that compute with them. They go into no text.
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// In constant time, as [`Secret::matches`].

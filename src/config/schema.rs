@@ -273,7 +273,7 @@ fn kind_of(value: &Value) -> &'static str {
 }
 
 /// The allowed key that `key` is most likely a slip of, if one is near enough.
-fn nearest<'a>(key: &str, allowed: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(key: &str, allowed: &[&'a str]) -> Option<&'a str> {
     /// Longer keys are no slips of ours, whose longest has 18 bytes; the bound keeps the comparison cheap.
     const LONGEST: usize = 32;
     if key.len() > LONGEST {

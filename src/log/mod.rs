@@ -337,8 +337,7 @@ pub struct HistorySettings {
     pub rules: Vec<(crate::event::Pattern, TopicLimits)>,
     /// Bytes over all topics. No topic is emptied while another holds more than its share (total ÷ topics).
     pub total: usize,
-    /// How long a dedupe key is remembered.
-    pub dedupe_window: Duration,
-    /// Dedupe keys remembered at most; the oldest goes first, and going before its window is over is counted.
+    /// Dedupe keys remembered at most, whatever their windows; the one whose window ends first goes first, and going
+    /// before that is counted.
     pub dedupe_keys: usize,
 }

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::event::Millis;
+use crate::jwt::TokenError;
 
 /// A request as it came: nothing of it is decoded, unpacked or parsed.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +66,9 @@ pub enum Unverified {
     /// No secret makes any of its signatures, or it is not the credential.
     #[error("no configured secret matches")]
     Mismatch,
+    /// Its token is not good. [`TokenError::NoKeys`] is no fault of the sender's: nothing can be said yet.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// What else a scheme has to say.
     #[error("{0}")]
     Other(&'static str),

@@ -28,12 +28,6 @@ impl Default for Raw {
 impl Raw {
     /// The token, fetched from where it is.
     pub fn token(&self, check: &mut Check<'_>, environment: &Environment<'_>) -> Option<Secret> {
-        let source = self.token.as_ref()?;
-        if let SecretSource::Literal(_) = source {
-            let advice =
-                "a secret in the file itself; {env: NAME} or {file: PATH} keeps it out of version control";
-            check.warn(&["admin.token"], advice);
-        }
-        source.resolve(environment).map_err(|why| check.refuse("admin.token", why)).ok()
+        self.token.as_ref()?.fetch("admin.token", check, environment)
     }
 }

@@ -14,7 +14,9 @@ mod ingress;
 mod log;
 mod proxy_protocol;
 mod readiness;
+mod sources;
 mod topics;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,10 +27,12 @@ use serde::{Deserialize, Serialize};
 use super::Config;
 use super::check::Check;
 use super::written::{Environment, show_duration};
+use crate::ingress::Registry;
 
 pub use self::drain::Drain;
 pub use self::fanout::Shards;
 pub use self::log::LogKind;
+pub(super) use self::sources::secrets as source_secrets;
 pub use self::topics::TopicRule;
 
 /// Configuration of sidestream. Every key may be left out.
@@ -54,14 +58,18 @@ pub(super) struct Root {
     /// Rules for topics by pattern; the first whose pattern matches a topic applies.
     #[schemars(length(max = 1000))]
     pub topics: Vec<topics::Raw>,
+    /// Who may send webhooks. Without any: /webhooks/{topic}, which verifies nothing.
+    #[schemars(length(max = 256))]
+    pub sources: sources::List,
 }
 
 impl Root {
     /// Checks bounds and relations, and builds the settings of every part.
-    pub fn build(&self, check: &mut Check<'_>, environment: &Environment<'_>) -> Config {
+    pub fn build(&self, check: &mut Check<'_>, environment: &Environment<'_>, registry: &Registry) -> Config {
         let (edge, fanout) = self.edge.build(check);
         let topics = topics::build(&self.topics, &self.history, check);
-        let dedupe = self.ingress.dedupe.build(check);
+        let (dedupe_window, dedupe_keys) = self.ingress.dedupe.build(check);
+        let sources = sources::build(&self.sources, edge.upstream.as_ref(), check, environment, registry);
         edge::distinct_listeners(
             [&self.edge.listen.0.0, &self.ingress.listen.0.0, &self.admin.listen.0.0],
             check,
@@ -76,12 +84,13 @@ impl Root {
             },
             edge,
             fanout,
-            ingress: self.ingress.build(check),
+            ingress: self.ingress.build(dedupe_window, sources.sources, check),
+            relay: sources.plans,
             admin: crate::admin::Settings {
                 token: self.admin.token(check, environment),
                 readiness: self.readiness.log.into(),
             },
-            history: self.history.build(&topics, dedupe, check),
+            history: self.history.build(&topics, dedupe_keys + sources.dedupe_keys, check),
             topics: topics.into_iter().map(|(rule, _)| rule).collect(),
             shards: self.fanout.build(check),
             drain: self.drain.build(check),
@@ -92,7 +101,8 @@ impl Root {
 
     /// The files that secrets are in.
     pub fn secret_files(&self, environment: &Environment<'_>) -> Vec<PathBuf> {
-        self.admin.token.iter().filter_map(|secret| secret.path(environment)).collect()
+        let token = self.admin.token.iter().filter_map(|secret| secret.path(environment));
+        token.chain(sources::secret_files(&self.sources, environment)).collect()
     }
 }
 

@@ -5,14 +5,18 @@
 //! and its message. A new kind is added to [`check`].
 
 mod duration;
+mod header;
 mod listen;
 mod names;
 mod origin;
 mod prefix;
 mod proxy;
+mod relay;
 mod secret;
+mod signed;
 mod size;
 mod slow;
+mod source;
 mod upstream;
 
 use std::borrow::Cow;
@@ -22,14 +26,18 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(super) use duration::{Age, Span, SpanRange, show as show_duration};
+pub(super) use header::HeaderField;
 pub(super) use listen::Listen;
 pub(super) use names::{RuleMatch, RuleName};
 pub(super) use origin::Origin;
 pub(super) use prefix::Prefix;
 pub(super) use proxy::Proxy;
+pub(super) use relay::{Located, RelayUrl};
 pub(super) use secret::{Environment, SecretSource};
+pub(super) use signed::Signed;
 pub(super) use size::{Size, show as show_size};
 pub(super) use slow::SlowSource;
+pub(super) use source::{SourceName, SourcePath};
 pub(super) use upstream::AppUrl;
 
 /// Where a schema node says, for people, what is expected.
@@ -85,6 +93,12 @@ pub(super) const KINDS: &[Kind] = &[
     kind::<Proxy>(),
     kind::<RuleMatch>(),
     kind::<Origin>(),
+    kind::<SourceName>(),
+    kind::<SourcePath>(),
+    kind::<Located>(),
+    kind::<RelayUrl>(),
+    kind::<HeaderField>(),
+    kind::<Signed>(),
 ];
 
 const fn kind<T: Written>() -> Kind {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::config::check::Check;
 use crate::config::source::read_bounded;
 use crate::secret::Secret;
 
@@ -91,6 +92,21 @@ impl SecretSource {
             Self::File { file } => Some(environment.folder.join(file)),
             _ => None,
         }
+    }
+
+    /// Fetches the secret that is written at `key`, and reports what is wrong or unwise about it.
+    pub(in crate::config) fn fetch(
+        &self,
+        key: &str,
+        check: &mut Check<'_>,
+        environment: &Environment<'_>,
+    ) -> Option<Secret> {
+        if let Self::Literal(_) = self {
+            let advice =
+                "a secret in the file itself; {env: NAME} or {file: PATH} keeps it out of version control";
+            check.warn(&[key], advice);
+        }
+        self.resolve(environment).map_err(|why| check.refuse(key, why)).ok()
     }
 
     /// Fetches the secret.

@@ -102,7 +102,6 @@ impl Setup {
             default: TopicLimits { events: self.events, bytes: usize::MAX, age },
             rules: Vec::new(),
             total: self.total,
-            dedupe_window: Duration::from_mins(1),
             dedupe_keys: 10,
         }
     }

@@ -16,7 +16,9 @@ pub(crate) use self::cases::*;
 use super::{
     AppendError, Appended, HistorySettings, Log, Page, Placement, ReadLimit, Tail, TailError, TopicLimits,
 };
-use crate::event::{DedupeKey, Delivery, Event, LoggedEvent, Millis, Pattern, Position, Selector, Topic};
+use crate::event::{
+    Dedupe, DedupeKey, Delivery, Event, LoggedEvent, Millis, Pattern, Position, Selector, Topic,
+};
 
 mod cases {
     pub(crate) use super::coverage::*;
@@ -65,7 +67,6 @@ pub(crate) fn roomy() -> HistorySettings {
         default: TopicLimits { events: 100_000, bytes: 1 << 28, age: Duration::from_hours(1) },
         rules: Vec::new(),
         total: 1 << 28,
-        dedupe_window: Duration::from_hours(1),
         dedupe_keys: 100_000,
     }
 }
@@ -91,7 +92,7 @@ pub(crate) fn delivery<K: Kind>(kind: &K, topics: &[&str], data: &str, key: Opti
     let key = key.map(|text| {
         let mut digest = [0; 16];
         digest[..text.len()].copy_from_slice(text.as_bytes());
-        DedupeKey(digest)
+        Dedupe { key: DedupeKey(digest), window: Duration::from_hours(1) }
     });
     Delivery { events: topics.iter().map(event).collect(), dedupe: key }
 }

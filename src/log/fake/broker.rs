@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::faults::{Dice, Fate, Faults};
-use crate::event::{Cursor, DedupeKey, Delivery, Epoch, LoggedEvent, Position, Selector};
+use crate::event::{Cursor, Dedupe, DedupeKey, Delivery, Epoch, LoggedEvent, Position, Selector};
 use crate::log::clock::{Clock, age, millis};
 use crate::log::{AppendError, Appended, Coverage, HistorySettings, Page, Placement, ReadLimit, Usage};
 
@@ -38,7 +38,7 @@ pub(super) struct Stored {
     /// The newest position given in this epoch.
     pub last: Position,
     records: VecDeque<Record>,
-    keys: HashMap<DedupeKey, (Placement, Instant)>,
+    keys: HashMap<DedupeKey, (Placement, Instant, Duration)>,
     largest: Option<usize>,
 }
 
@@ -57,7 +57,7 @@ struct Record {
 }
 
 impl Broker {
-    /// An empty broker that is reachable. Of the settings it knows `total`, `default.age` and the dedupe window.
+    /// An empty broker that is reachable. Of the settings it knows `total` and `default.age`.
     #[must_use]
     pub fn new(settings: HistorySettings, clock: Clock, epoch: Epoch, seed: u64) -> Arc<Self> {
         let stored = Stored {
@@ -173,8 +173,9 @@ impl Broker {
             return Err(AppendError::TooLarge { limit });
         }
         let now = Instant::now();
-        if let Some((placement, since)) = delivery.dedupe.as_ref().and_then(|key| stored.keys.get(key))
-            && now - *since < self.settings.dedupe_window
+        if let Some((placement, since, window)) =
+            delivery.dedupe.as_ref().and_then(|dedupe| stored.keys.get(&dedupe.key))
+            && now - *since < *window
         {
             return Ok(Appended::Duplicate(*placement));
         }
@@ -191,8 +192,8 @@ impl Broker {
         let visible = stored.records.back().map_or(now, |record| record.visible);
         let visible = visible.max(now + stored.dice.delay(lag));
         stored.records.push_back(Record { visible, events });
-        if let Some(key) = delivery.dedupe {
-            stored.keys.insert(key, (placement, now));
+        if let Some(Dedupe { key, window }) = delivery.dedupe {
+            stored.keys.insert(key, (placement, now, window));
         }
         self.retain(stored);
         Ok(Appended::Accepted(placement))

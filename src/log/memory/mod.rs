@@ -140,8 +140,8 @@ impl MemoryLog {
 
     fn expire_keys(&self) {
         self.in_slices(|state| {
-            let (window, slice) = (state.window(), self.bounds.sweep_slice);
-            state.dedupe.expire(self.clock.now(), window, slice)
+            let (most, slice) = (state.settings.dedupe_keys, self.bounds.sweep_slice);
+            state.dedupe.expire(self.clock.now(), most, slice)
         });
     }
 

@@ -11,13 +11,16 @@ use arc_swap::ArcSwap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{DedupeKey, Event, Millis, Topic};
+use crate::event::{Dedupe, DedupeKey, Event, Millis, Topic};
 use crate::log::clock::ManualClock;
 use crate::log::{Coverage, Placement, TopicLimits};
 
 const EPOCH: Epoch = Epoch::new(0xabc);
 const TOPICS: [&str; 7] = ["a", "b", "a.x", "a.y", "b.x", "b.y.z", "c"];
-const WINDOW: Duration = Duration::from_secs(5);
+/// How long a key is remembered: odd ones three times as long as even ones.
+fn window(key: u8) -> Duration {
+    Duration::from_secs(if key % 2 == 0 { 5 } else { 15 })
+}
 
 /// What a topic costs in the total, as documented in `topic`.
 fn overhead(topic: usize) -> usize {
@@ -67,7 +70,6 @@ fn settings() -> impl Strategy<Value = HistorySettings> {
             default,
             rules: rules.into_iter().map(|(text, l)| (Pattern::parse(text).unwrap(), l)).collect(),
             total,
-            dedupe_window: WINDOW,
             dedupe_keys,
         },
     )
@@ -105,9 +107,8 @@ struct Model {
     /// Topics that are remembered, with what was forgotten when each became known.
     known: BTreeMap<usize, Position>,
     forgotten: Position,
-    /// Key, placement and time of every keyed delivery, and how many of the oldest are forgotten.
+    /// Key, placement and time of every keyed delivery that is not forgotten.
     keys: Vec<(u8, Placement, Millis)>,
-    first_key: usize,
     evicted_early: u64,
     sequence: u64,
     /// Events the tail has not taken.
@@ -197,7 +198,7 @@ impl Model {
     ) -> Result<Appended, AppendError> {
         if let Some(key) = key
             && let Some((_, placement, _)) =
-                self.keys[self.first_key..].iter().rev().find(|k| k.0 == key && self.in_window(k.2))
+                self.keys.iter().rev().find(|k| k.0 == key && self.ends(k) > self.now.0.into())
         {
             return Ok(Appended::Duplicate(*placement));
         }
@@ -217,23 +218,28 @@ impl Model {
         if let Some(key) = key
             && self.settings.dedupe_keys > 0
         {
+            // Room is made first: the key that has just come is never the one that goes.
+            self.trim_keys(self.settings.dedupe_keys - 1);
             self.keys.push((key, placement, self.now));
-            self.trim_keys();
         }
         self.forget();
         Ok(Appended::Accepted(placement))
     }
 
-    fn in_window(&self, time: Millis) -> bool {
-        u128::from(self.now.0 - time.0) < WINDOW.as_millis()
+    /// When a key's window ends.
+    fn ends(&self, (key, _, time): &(u8, Placement, Millis)) -> u128 {
+        u128::from(time.0) + window(*key).as_millis()
     }
 
-    /// Of the keys within their window, the newest are kept.
-    fn trim_keys(&mut self) {
-        let live = |this: &Self| this.keys[this.first_key..].iter().filter(|k| this.in_window(k.2)).count();
-        while live(self) > self.settings.dedupe_keys {
-            self.evicted_early += u64::from(self.in_window(self.keys[self.first_key].2));
-            self.first_key += 1;
+    /// Of the keys within their window, those that end last are kept.
+    fn trim_keys(&mut self, most: usize) {
+        let now = self.now.0.into();
+        self.keys = std::mem::take(&mut self.keys).into_iter().filter(|k| self.ends(k) > now).collect();
+        while self.keys.len() > most {
+            let ends = |i: &usize| self.ends(&self.keys[*i]);
+            let next = (0..self.keys.len()).min_by_key(ends).unwrap();
+            self.keys.remove(next);
+            self.evicted_early += 1;
         }
     }
 
@@ -243,7 +249,7 @@ impl Model {
         }
         self.forget();
         self.fit_total();
-        self.trim_keys();
+        self.trim_keys(self.settings.dedupe_keys);
     }
 
     fn head(&self) -> Position {
@@ -347,7 +353,7 @@ impl Run {
             known: BTreeMap::new(),
             forgotten: Position::START,
             keys: Vec::new(),
-            first_key: 0,
+
             evicted_early: 0,
             sequence: 0,
             undrained: Vec::new(),
@@ -405,7 +411,10 @@ impl Run {
             data: vec![b'.'; bytes].into(),
         };
         let events: Vec<Event> = events.iter().map(event).collect();
-        let delivery = Delivery { events: events.clone(), dedupe: key.map(|k| DedupeKey([k; 16])) };
+        let delivery = Delivery {
+            events: events.clone(),
+            dedupe: key.map(|k| Dedupe { key: DedupeKey([k; 16]), window: window(k) }),
+        };
         let got = now_or_never(self.log.append(delivery)).unwrap();
         assert_eq!(got, self.model.publish(&events, &topics, key));
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::bounds::Bounds;
-use super::dedupe::{Dedupe, Window};
+use super::dedupe::Table;
 use super::losses::{Forgotten, Losses};
 use super::recency::Recency;
 use super::shares::Shares;
@@ -46,7 +46,7 @@ pub(super) struct State {
     pub generation: u64,
     /// The total that is kept now: the settings', or on its way down to it.
     pub total: usize,
-    pub dedupe: Dedupe,
+    pub dedupe: Table,
     shares: Shares,
     /// Topics without events, by the position of their last.
     quiet: BTreeMap<Position, TopicId>,
@@ -78,7 +78,7 @@ impl State {
             generation: 0,
             total: settings.total,
             settings: Arc::new(settings),
-            dedupe: Dedupe::default(),
+            dedupe: Table::default(),
             shares: Shares::default(),
             quiet: BTreeMap::new(),
             exact: VecDeque::new(),
@@ -86,10 +86,6 @@ impl State {
             bytes: 0,
             held: 0,
         }
-    }
-
-    pub(super) fn window(&self) -> Window {
-        Window { time: self.settings.dedupe_window, keys: self.settings.dedupe_keys }
     }
 
     pub(super) fn usage(&self) -> Usage {
@@ -118,9 +114,8 @@ impl State {
         if delivery.events.is_empty() {
             return Err(AppendError::Unavailable("the delivery holds no event"));
         }
-        let window = self.window();
-        if let Some(key) = &delivery.dedupe
-            && let Some(seen) = self.dedupe.find(key, now, window)
+        if let Some(dedupe) = &delivery.dedupe
+            && let Some(seen) = self.dedupe.find(&dedupe.key, now)
         {
             let (sequence, events) = (seen.sequence, seen.events);
             return Ok(Appended::Duplicate(Placement { epoch: self.epoch, sequence, events }));
@@ -140,8 +135,8 @@ impl State {
             }
             self.keep(event, now);
         }
-        if let Some(key) = delivery.dedupe {
-            self.dedupe.insert(key, sequence, events, now, window);
+        if let Some(dedupe) = delivery.dedupe {
+            self.dedupe.insert(dedupe, sequence, events, now, self.settings.dedupe_keys);
         }
         self.forget_quiet();
         Ok(Appended::Accepted(Placement { epoch: self.epoch, sequence, events }))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::*;
-use crate::event::{DedupeKey, Event, LoggedEvent, Millis, Topic};
+use crate::event::{Dedupe, DedupeKey, Event, LoggedEvent, Millis, Topic};
 use crate::log::clock::ManualClock;
 use crate::log::{Coverage, TailError, TopicLimits};
 
@@ -18,7 +18,6 @@ fn settings() -> HistorySettings {
         default: TopicLimits { events: 1000, bytes: 1 << 20, age: Duration::from_hours(1) },
         rules: Vec::new(),
         total: 1 << 26,
-        dedupe_window: Duration::from_mins(1),
         dedupe_keys: 100,
     }
 }
@@ -39,6 +38,11 @@ fn fixture(change: impl FnOnce(&mut HistorySettings, &mut Bounds)) -> Fixture {
     };
     let clock = ManualClock::at(Millis(1_000_000));
     Fixture { log: MemoryLog::with_bounds(live, clock.clock(), EPOCH, bounds), clock, settings }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as a delivery holds it")]
+fn key(n: u8) -> Option<Dedupe> {
+    Some(Dedupe { key: DedupeKey([n; 16]), window: Duration::from_mins(1) })
 }
 
 fn topic(name: &str) -> Topic {
@@ -403,7 +407,7 @@ async fn a_tail_that_nobody_drains_stops_the_log_until_it_is_drained() {
 async fn a_tail_is_bounded_by_bytes_too_and_a_known_key_needs_no_room() {
     let f = fixture(|_, b| b.tail_bytes = 1000);
     let _tail = f.log.tail(f.log.head()).await.unwrap();
-    let keyed = Delivery { dedupe: Some(DedupeKey([1; 16])), ..f.delivery("a", &[2000]) };
+    let keyed = Delivery { dedupe: key(1), ..f.delivery("a", &[2000]) };
     let first = f.log.append(keyed.clone()).await.unwrap();
     assert_eq!(f.log.append(f.delivery("a", &[1])).await, Err(AppendError::Full));
     assert_eq!(f.log.append(keyed).await, Ok(Appended::Duplicate(first.placement())));
@@ -433,7 +437,7 @@ async fn a_tail_at_an_older_place_begins_with_what_is_kept_or_says_what_is_not()
 #[tokio::test]
 async fn keys_outlive_their_events_and_early_evictions_are_counted() {
     let f = fixture(|s, _| (s.default.events, s.dedupe_keys) = (0, 2));
-    let keyed = |n| Delivery { dedupe: Some(DedupeKey([n; 16])), ..f.delivery("a", &[1, 1]) };
+    let keyed = |n| Delivery { dedupe: key(n), ..f.delivery("a", &[1, 1]) };
     let first = f.log.append(keyed(1)).await.unwrap();
     assert_eq!(f.log.append(keyed(1)).await, Ok(Appended::Duplicate(first.placement())));
     for n in 2..=3 {

@@ -59,7 +59,6 @@ pub fn history(events: usize) -> HistorySettings {
         default: TopicLimits { events, bytes: 64 << 20, age: Duration::from_hours(1) },
         rules: Vec::new(),
         total: 64 << 20,
-        dedupe_window: Duration::from_hours(1),
         dedupe_keys: 1000,
     }
 }
@@ -127,6 +126,7 @@ impl Inside {
         phase.send_replace(Phase::Serving);
         let fanout = Arc::clone(&self.fanout);
         let admin = Admin::new(admin::Parts {
+            sources: Arc::new(NoSources),
             settings: Live::fixed(admin::Settings { token: None, readiness: Readiness::Startup }),
             lifecycle: lifecycle.clone(),
             log: Arc::clone(&self.log),
@@ -162,5 +162,14 @@ impl Inside {
         };
         let metrics = family.get_metric().iter().filter(of);
         metrics.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
+    }
+}
+
+/// Nobody sends webhooks here.
+struct NoSources;
+
+impl admin::Sources for NoSources {
+    fn list(&self, _: Option<&str>, _: usize) -> Option<Vec<admin::SourceRow>> {
+        Some(Vec::new())
     }
 }

@@ -174,7 +174,6 @@ impl World {
             default: TopicLimits { events, bytes: usize::MAX, age: Duration::from_hours(1) },
             rules: Vec::new(),
             total: usize::MAX,
-            dedupe_window: Duration::from_mins(1),
             dedupe_keys: 10,
         };
         let log = MemoryLog::new(Live::fixed(history), ManualClock::at(Millis(0)).clock(), EPOCH);

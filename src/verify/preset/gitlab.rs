@@ -1,0 +1,34 @@
+//! GitLab, which has two ways. <https://docs.gitlab.com/user/project/integrations/webhooks/>
+//!
+//! The configuration says which of them is required. Were either believed, whoever has seen a token could leave the
+//! signature away.
+
+use std::time::Duration;
+
+use crate::secret::Secret;
+use crate::verify::credential::Credential;
+use crate::verify::{Facts, IdRule, Locator, Refused, Scheme};
+
+use super::standard::symmetric;
+use super::{in_header, name, scheme};
+
+/// The secret itself in `X-Gitlab-Token`: neither body nor time are covered.
+///
+/// # Errors
+/// As [`super::header`].
+pub fn gitlab_token(secrets: Vec<Secret>) -> Result<Scheme, Refused> {
+    let facts = facts(vec![in_header("idempotency-key"), in_header("x-gitlab-event-uuid")]);
+    Credential::header(name("x-gitlab-token"), secrets).map(|verifier| Scheme::new("gitlab", verifier, facts))
+}
+
+/// Exactly Standard Webhooks `v1`.
+///
+/// # Errors
+/// As [`super::hmac`].
+pub fn gitlab_signed(secrets: &[Secret], tolerance: Duration) -> Result<Scheme, Refused> {
+    scheme("gitlab", symmetric(tolerance), facts(vec![in_header("webhook-id")]), secrets)
+}
+
+fn facts(ids: Vec<Locator>) -> Facts {
+    Facts { id: IdRule::First(ids), kind: Some(in_header("x-gitlab-event")), ..Facts::default() }
+}
