@@ -51,6 +51,13 @@ const packed = (body, encoding, secret = github.secret) => issue.make({ id: fres
   }),
 }));
 
+/** No text at all, which only node signs. */
+const unreadable = async () => {
+  const body = Buffer.from([0x22, 0xff, 0xfe, 0x22]);
+  const request = await shopify.samples[0].make({ id: freshId() });
+  return { ...withField(request, shopify.proof, hmac(shopify.secret, body, { encoding: 'base64' })), body };
+};
+
 /** The checks. */
 export const bad = (gateway) => [
   () => table(gateway, standard, 'clocks may be off by five minutes, both ways', async () => {
@@ -112,6 +119,7 @@ export const bad = (gateway) => [
     const value = field(request, shopify.proof);
     return [
       ['without padding', withField(request, shopify.proof, value.replace(/=+$/, '')), 401],
+      ['not UTF-8, and signed', await unreadable(), 415],
       ['hex', withField(request, shopify.proof, hmac(shopify.secret, request.body)), 401],
       ['as it is', request, 200],
     ];
@@ -153,7 +161,7 @@ export const bad = (gateway) => [
       ['an unknown packing', await packed(body, 'zstd'), 415],
       ['not UTF-8', await packed(notText), 422],
       ['no JSON', await ofGithub(bytes('no JSON')), 422],
-      ['nothing', await ofGithub(Buffer.alloc(0)), 422],
+      ['nothing', await packed(Buffer.alloc(0)), 422],
     ];
   }),
 

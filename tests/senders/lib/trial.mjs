@@ -43,13 +43,17 @@ export function trial(gateway, provider) {
 
   /** Sends a new genuine request and sees its events next, and nothing before them. */
   const fence = async (seen, what) => {
-    const sample = samples.find((one) => one.events({ body: Buffer.from('{}'), id: 'x' }).length > 0);
     const id = freshId();
-    const request = await sample.make({ id });
-    answered(await gateway.send(request), provider, sample.name);
-    const wanted = sample.events({ body: request.body, id });
-    const list = await gateway.events.atLeast(seen + wanted.length, 'events', {});
-    came(list.slice(seen), wanted, what);
+    for (const sample of samples) {
+      const request = await sample.make({ id });
+      const wanted = sample.events({ body: request.body, id });
+      if (wanted.length === 0) continue;
+      answered(await gateway.send(request), provider, sample.name);
+      const list = await gateway.events.atLeast(seen + wanted.length, 'events');
+      came(list.slice(seen), wanted, what);
+      return;
+    }
+    throw new Error('no sample becomes an event');
   };
 
   return [

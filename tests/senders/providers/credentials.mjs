@@ -139,7 +139,7 @@ const pushed = (id, action, mediaType) => ({
   id, timestamp: '2023-11-14T22:13:20.123456789Z', action,
   target: {
     mediaType, size: 708, digest: 'sha256:fea8895f450959fa676bcc1df0611ea93823a735a01205fd8622846041d0c7cf', length: 708,
-    repository: 'team/shop', url: 'https://registry.example/v2/team/shop/manifests/sha256:fea8', tag: 'v1',
+    repository: 'team/shop', url: 'https://registry.example/v2/team/shop/manifests/sha256:fea8', ...(mediaType === MANIFEST && { tag: 'v1' }),
   },
   request: { id: '6df24a34-0959-4923-81ca-14f09767db19', addr: '192.0.2.11:42961', host: 'registry.example', method: 'PUT', useragent: 'docker/27' },
   actor: {}, source: { addr: 'registry-0:5000', instanceID: 'a53db899-3b4b-4a62-a067-8dd013beaca4' },
