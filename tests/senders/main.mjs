@@ -13,6 +13,7 @@ import { jwks } from './providers/tokens.mjs';
 import { alertmanager } from './alertmanager.mjs';
 import { bad } from './bad.mjs';
 import { documents } from './documents.mjs';
+import { dryrun } from './dryrun.mjs';
 import { handshakes } from './handshakes.mjs';
 import { registry } from './registry.mjs';
 import { rotated, secrets } from './secrets.mjs';
@@ -49,7 +50,7 @@ if (gateway) {
   for (const provider of providers.filter(({ source, file: name }) => chosen(source) || (name && chosen(name)))) {
     for (const run of trial(gateway, provider)) await run();
   }
-  for (const [name, module] of Object.entries({ handshakes, bad, secrets })) {
+  for (const [name, module] of Object.entries({ handshakes, bad, dryrun, secrets })) {
     if (chosen(name)) for (const run of module(gateway)) await run();
   }
   await gateway.stop();

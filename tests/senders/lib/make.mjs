@@ -10,6 +10,7 @@
 //   id, time  the header fields of these, if they have some
 //   guarded   whether an unsigned id doesn't make another event of a body (replay_guard: body)
 //   wrong     a secret that is as good as the right one but not it
+//   signed    'elsewhere' where the server knows no secret that it could sign with itself
 //   answer    what its sender is answered: status, and where it is not sidestream's own, headers and body
 //   samples   what it may send, each with
 //     name

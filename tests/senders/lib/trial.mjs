@@ -20,7 +20,7 @@ function answered(answer, provider, name) {
 }
 
 /** Whether what came is what was to come, and nothing else. */
-function came(got, wanted, name) {
+export function came(got, wanted, name) {
   assert.deepEqual(got.map(({ topic, type }) => [topic, type]), wanted.map(({ topic, type }) => [topic, type]), name);
   got.forEach(({ data }, index) => {
     const { data: want } = wanted[index];

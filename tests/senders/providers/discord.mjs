@@ -31,6 +31,7 @@ export default {
   env: { DISCORD_PUBLIC_KEY: '8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c' },
   by: 'Discord’s documents, signed by PyPI PyNaCl 1.6.2',
   signs: ['body', 'time'],
+  signed: 'elsewhere',
   proof: 'X-Signature-Ed25519',
   time: 'X-Signature-Timestamp',
   secret,

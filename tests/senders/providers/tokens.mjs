@@ -23,6 +23,7 @@ const token = ({ secret = right, time = now(), issuer, audience, ...claims }) =>
 const common = {
   // Its own begin and end, and nothing of what it is sent with.
   signs: ['time'],
+  signed: 'elsewhere',
   proof: 'Authorization',
   secret: right,
   wrong,
