@@ -33,7 +33,7 @@ use crate::lifecycle::{Lifecycle, Phase};
 use crate::log::Log;
 use crate::log::clock::Clock;
 use crate::log::memory::MemoryLog;
-use crate::net::{Address, BindError, Budget, Listener, SocketFile, raise_open_files};
+use crate::net::{Address, BindError, Budget, Listener, SocketFile, raise_open_files, silence};
 
 /// `EX_CONFIG` of sysexits.h: the configuration is not valid.
 const EX_CONFIG: u8 = 78;
@@ -146,6 +146,7 @@ impl Application {
             fanout::Metrics::register(&registry)?,
             config.shards.count().get(),
             budget.subscribers,
+            Box::new(silence),
         )?;
         if budget.subscribers < config.fanout.max_connections {
             tracing::info!(

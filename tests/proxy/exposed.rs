@@ -47,8 +47,10 @@ fn settings() -> ingress::Settings {
     ingress::Settings {
         max_body: MAX_BODY,
         body_timeout: Duration::from_millis(500),
+        dedupe_window: Duration::from_hours(1),
         rate: None,
         rate_per_ip: None,
+        sources: ingress::Sources::default(),
     }
 }
 
@@ -59,7 +61,6 @@ impl Webhooks {
             default: TopicLimits { events: 100, bytes: 1 << 20, age: hour },
             rules: Vec::new(),
             total: 1 << 20,
-            dedupe_window: hour,
             dedupe_keys: 1000,
         };
         let registry = Registry::new();

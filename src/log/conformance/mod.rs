@@ -8,6 +8,7 @@ mod dedupe;
 mod ends;
 mod locate;
 mod order;
+mod purge;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ mod cases {
     pub(crate) use super::ends::*;
     pub(crate) use super::locate::*;
     pub(crate) use super::order::*;
+    pub(crate) use super::purge::*;
 }
 
 /// How well a kind knows what it lost.
@@ -174,6 +176,10 @@ macro_rules! conformance {
             opening_again_keeps_what_survives
             since_is_the_place_before_what_it_names
             since_is_found_among_what_is_kept
+            a_place_found_while_events_are_appended_holds_what_was_asked_for
+            topics_are_listed_by_name_with_what_they_hold
+            a_purge_is_told_and_touches_no_other_topic
+            each_purge_is_a_loss_of_its_own
         );
     };
     (@ $kind:ty, $test:tt, $($case:ident)*) => { $(

@@ -73,7 +73,8 @@ impl Inside {
     pub fn over(log: Arc<dyn Log>, settings: Settings, shards: usize) -> Self {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
-        let fanout = Fanout::start(log, Live::fixed(settings), metrics, shards, 1000).unwrap();
+        let fanout =
+            Fanout::start(log, Live::fixed(settings), metrics, shards, 1000, Box::new(|_| None)).unwrap();
         Self { log: fanout.log(), fanout, registry }
     }
 
