@@ -5,10 +5,10 @@
 //   file      that file's name, if it is another
 //   env       the secrets that the file takes from the environment
 //   by        which library makes its requests, or whose documents they were made by
+//   remote    whether keys are fetched before its requests can be believed
 //   signs     what its signature covers, of: body, id, time, target
 //   proof     the header field that a request is believed by
 //   id, time  the header fields of these, if they have some
-//   guarded   whether an unsigned id doesn't make another event of a body (replay_guard: body)
 //   wrong     a secret that is as good as the right one but not it
 //   signed    'elsewhere' where the server knows no secret that it could sign with itself
 //   answer    what its sender is answered: status, and where it is not sidestream's own, headers and body

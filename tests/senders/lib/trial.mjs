@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { check } from '../../clients/lib/checks.mjs';
+import { eventually } from '../../clients/lib/sidestream.mjs';
 import { forgeries } from './forge.mjs';
 import { difference } from './gateway.mjs';
 import { freshId } from './make.mjs';
@@ -27,6 +28,15 @@ export function came(got, wanted, name) {
     if (typeof want === 'string') assert.equal(data, want, `${name}: its data, byte for byte`);
     else assert.deepEqual(JSON.parse(data), want.json, `${name}: its data`);
   });
+}
+
+/** Sends a request again and again until the keys are there that it is believed by. */
+async function keysOf(gateway, sample) {
+  const seen = gateway.events.list.length;
+  const id = freshId();
+  const request = await sample.make({ id });
+  await eventually(async () => (await gateway.send(request)).status !== 401, 'the keys to be there');
+  await gateway.events.atLeast(seen + sample.events({ body: request.body, id }).length, 'events');
 }
 
 /** The checks of one provider. */
@@ -58,6 +68,7 @@ export function trial(gateway, provider) {
 
   return [
     () => check(`${source}: genuine requests become events, and only once (${provider.by})`, async () => {
+      if (provider.remote) await keysOf(gateway, samples[0]);
       const made = [];
       for (const sample of samples) {
         const id = freshId();

@@ -35,6 +35,7 @@ const GOOGLE = { issuer: 'https://accounts.google.com', audience: 'https://hooks
 export const pubsub = {
   ...common,
   source: 'pubsub',
+  remote: true,
   by: 'Google’s documents, with a token by npm jsonwebtoken 9.0.3',
   samples: [{
     name: 'a message',
