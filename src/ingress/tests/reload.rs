@@ -26,23 +26,22 @@ fn limited(burst: u32) -> Source {
 #[tokio::test]
 async fn a_reload_replaces_sources_and_keeps_limits_and_counts_by_name() {
     let (bench, swap) = live(vec![limited(2)]);
-    let mut peer = bench.peer();
-    assert_eq!(peer.ask(json("{}")).await.status, 202);
+    assert_eq!(bench.ask(json("{}")).await.status, 202);
     // The same name elsewhere: what it has used up, it has used up.
     let moved = Source { path: SourcePath::parse("/webhooks/moved").unwrap(), ..limited(2) };
     swap(vec![moved]);
-    assert_eq!(peer.ask(json("{}")).await.status, 404);
-    assert_eq!(peer.ask(post("/webhooks/moved", "", "{}")).await.status, 202);
-    let over = peer.ask(post("/webhooks/moved", "", "")).await;
+    assert_eq!(bench.ask(json("{}")).await.status, 404);
+    assert_eq!(bench.ask(post("/webhooks/moved", "", "{}")).await.status, 202);
+    let over = bench.ask(post("/webhooks/moved", "", "")).await;
     assert_eq!((over.status, over.header("retry-after")), (429, Some("3600")));
     let row = &bench.app.overview(None, 9).unwrap()[0];
     assert_eq!((row.path.as_str(), row.events), ("/webhooks/moved", 2));
     assert!(row.last_error.as_ref().unwrap().text.contains("all senders of this source"));
     // It goes and comes back.
     swap(vec![Source { name: "other".into(), ..open(|_| ()) }]);
-    assert_eq!(peer.ask(json("{}")).await.status, 202);
+    assert_eq!(bench.ask(json("{}")).await.status, 202);
     swap(vec![limited(2)]);
-    assert_eq!(peer.ask(json("")).await.status, 429);
+    assert_eq!(bench.ask(json("")).await.status, 429);
     assert_eq!(bench.app.overview(None, 9).unwrap()[0].events, 2);
 }
 
