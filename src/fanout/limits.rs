@@ -80,6 +80,11 @@ pub const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// A shard or the feeder that has made no turn for so long is wedged.
 pub const WEDGED: Duration = Duration::from_secs(5);
 
+/// How long an append waits for room in a tail that is full before the feeder is taken to be stuck, and how often it looks.
+/// Less than a source's deadline for the log, so that the refusal says why.
+pub const ROOM_WAIT: Duration = Duration::from_millis(500);
+pub const ROOM_LOOK: Duration = Duration::from_millis(1);
+
 /// Wait before a log that could not be reached is asked again.
 pub const RETRY_WAIT: Duration = Duration::from_millis(100);
 

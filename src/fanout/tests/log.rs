@@ -32,6 +32,20 @@ fn what_comes_later_reaches_everyone_in_order() {
     resumed.expect(["new"]);
 }
 
+/// Whoever has promised to pump, on a machine that is busy elsewhere: all who rely on that fill the log's tail.
+#[test]
+fn a_feeder_that_is_not_given_a_processor_refuses_nobody() {
+    let server = Setup::default().start_in_memory();
+    let mut subscriber = server.subscribe("a", None);
+    subscriber.opening().unwrap();
+    let large = "x".repeat(1 << 20);
+    assert!(server.fanout.pump.is_due(), "nobody else has promised");
+    for n in numbers(0..40) {
+        server.publish("a", &(large.clone() + &n));
+    }
+    subscriber.expect(numbers(0..40).map(|n| large.clone() + &n));
+}
+
 #[test]
 fn pages_that_fail_are_asked_for_again_and_nothing_is_lost() {
     let server = Setup::default().start();
