@@ -1,4 +1,4 @@
-//! The memory log: what an append and a page of history cost.
+//! The memory log: what an append, a page of history and finding a place in it cost.
 //!
 //! `cargo bench --bench log`. Every append is at full history, so that each evicts one event: the steady state. It
 //! includes making the delivery, as the ingress does, and reading the clock twice.
@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sidestream::event::{DedupeKey, Delivery, Epoch, Event, Pattern, Position, Selector, Topic};
+use sidestream::event::{
+    Dedupe, DedupeKey, Delivery, Epoch, Event, EventType, Filter, Pattern, Position, Selector, Since, Topic,
+};
 use sidestream::live::Live;
 use sidestream::log::clock::Clock;
 use sidestream::log::memory::MemoryLog;
@@ -29,7 +31,6 @@ fn memory(total: usize) -> MemoryLog {
         default: TopicLimits { events: KEPT, bytes: 4 << 20, age: Duration::from_hours(1) },
         rules: Vec::new(),
         total,
-        dedupe_window: Duration::from_hours(1),
         dedupe_keys: 100_000,
     };
     MemoryLog::new(Live::fixed(settings), Clock::system(), Epoch::new(1))
@@ -45,17 +46,17 @@ fn strided(topics: &[Topic], n: usize) -> &Topic {
 }
 
 /// Its data is shared, so that the allocator's share is the log's own.
-fn delivery(topic: &Topic, data: &Bytes, dedupe: Option<DedupeKey>) -> Delivery {
+fn delivery(topic: &Topic, data: &Bytes, dedupe: Option<Dedupe>) -> Delivery {
     let time = Clock::system().now();
     Delivery { events: vec![Event { topic: topic.clone(), kind: None, time, data: data.clone() }], dedupe }
 }
 
 /// Distinct keys, spread as digests are.
-fn key(n: u64) -> DedupeKey {
+fn key(n: u64) -> Dedupe {
     let mut digest = [0; 16];
     digest[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
     digest[8..].copy_from_slice(&n.to_le_bytes());
-    DedupeKey(digest)
+    Dedupe { key: DedupeKey(digest), window: Duration::from_hours(1) }
 }
 
 /// The memory log never waits.
@@ -164,5 +165,36 @@ fn read(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, append, contended, tailed, read);
+/// What grows with the number of topics: finding a place in them, and a page of all of them.
+fn wide(c: &mut Criterion) {
+    let data = Bytes::from(vec![b'x'; 200]);
+    let pattern = |text| Selector::Patterns(Arc::from([Pattern::parse(text).unwrap()]));
+    let rare = Filter::of(vec![EventType::parse("rare").unwrap()]);
+    let limit = ReadLimit { events: 128, bytes: usize::MAX };
+    for count in [1000, 100_000] {
+        let (log, topics) = (memory(ROOMY), topics(count));
+        for n in 0..2 * count {
+            now(log.append(delivery(strided(&topics, n), &data, None))).unwrap();
+        }
+        let all = pattern("**");
+        let mut group = c.benchmark_group(format!("{count} topics"));
+        for (name, selector, filter, since) in [
+            ("locate the oldest", &all, &Filter::All, Since::Oldest),
+            ("locate the last 10", &all, &Filter::All, Since::Last(10)),
+            ("locate the last 10 of a type that none has", &all, &rare, Since::Last(10)),
+            ("locate the last minute", &all, &Filter::All, Since::Ago(Duration::from_mins(1))),
+            ("locate the last 10 of one topic", &pattern("tenants.7.*"), &Filter::All, Since::Last(10)),
+        ] {
+            group.bench_function(name, |b| {
+                b.iter(|| black_box(now(log.locate(selector, filter, since)).unwrap()));
+            });
+        }
+        group.bench_function("a page of 128 from the start", |b| {
+            b.iter(|| black_box(now(log.read(&all, Position::START, limit)).unwrap().events.len()));
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, append, contended, tailed, read, wide);
 criterion_main!(benches);

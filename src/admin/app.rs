@@ -17,6 +17,7 @@ use super::metrics::Metrics;
 use super::reload::{self, Reload};
 use super::route::{Access, Route};
 use super::settings::Settings;
+use super::sources::{self, Sources};
 use super::{access, connections, health, info, topics};
 use crate::lifecycle::Lifecycle;
 use crate::live::Live;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub log: Arc<dyn Log>,
     /// Lists and ends streams, lists and purges topics.
     pub inspect: Arc<dyn Inspect>,
+    /// Lists the sources of webhooks.
+    pub sources: Arc<dyn Sources>,
     /// What `/metrics` gathers.
     pub registry: Registry,
     /// This part's own.
@@ -113,6 +116,7 @@ impl Admin {
             Route::Topics => in_time(topics::list(inspect, query)).await,
             Route::History(name) => in_time(topics::purge(inspect, &name)).await,
             Route::Connections => in_time(connections::list(inspect, query)).await,
+            Route::Sources => sources::list(parts.sources.as_ref(), query),
             Route::Connection(id) => in_time(connections::end(inspect, &id)).await,
         }
     }

@@ -16,6 +16,7 @@ mod page;
 mod reload;
 mod route;
 mod settings;
+mod sources;
 mod topics;
 
 pub use app::{Admin, Parts, Refresh, Wedged};
@@ -24,6 +25,7 @@ pub use inspect::Inspect;
 pub use metrics::Metrics;
 pub use reload::{Reload, Reloaded};
 pub use settings::{Readiness, Settings};
+pub use sources::{Exposed, SourceRow, Sources};
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ pub(super) enum Route {
     /// A topic's history; the name as it stands in the path, not decoded.
     History(String),
     Connections,
+    Sources,
     /// One stream, by its id as it stands in the path.
     Connection(String),
 }
@@ -35,6 +36,7 @@ impl Route {
             "/api/reload" => Self::Reload,
             "/api/topics" => Self::Topics,
             "/api/connections" => Self::Connections,
+            "/api/sources" => Self::Sources,
             _ => {
                 let segment = |text: &str| (!text.is_empty() && !text.contains('/')).then(|| text.to_owned());
                 if let Some(rest) = path.strip_prefix("/api/topics/") {
@@ -78,6 +80,8 @@ mod tests {
             ("/api/topics/", None),
             ("/api/connections", Some(Route::Connections)),
             ("/api/connections/0-1-2", Some(Route::Connection("0-1-2".into()))),
+            ("/api/sources", Some(Route::Sources)),
+            ("/api/sources/", None),
             ("/api/connections/", None),
             ("/api/connections/0/1", None),
             ("/api", None),

@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use self::api::TestInspect;
+use self::sources::TestSources;
 use super::{Admin, Inspect, Listening, Metrics, Parts, Readiness, Refresh, Reload, Reloaded, Settings};
 use crate::event::{Cursor, Delivery, Epoch, Position, Selector};
 use crate::lifecycle::{Lifecycle, Phase};
@@ -20,6 +21,7 @@ use crate::net::http::testing::{Peer, Served, Wire};
 use crate::secret::Secret;
 
 mod api;
+mod sources;
 
 /// A log with a health and counts.
 struct TestLog {
@@ -128,6 +130,7 @@ impl Setup {
             settings: Live::fixed(Settings { token: self.token, readiness: self.readiness }),
             lifecycle: lifecycle.clone(),
             log: Arc::clone(&log) as Arc<dyn Log>,
+            sources: Arc::new(TestSources),
             inspect: Arc::clone(&inspect) as Arc<dyn Inspect>,
             metrics: Metrics::register(&registry).unwrap(),
             registry,

@@ -19,6 +19,7 @@ use crate::lifecycle::Phase;
 use crate::log::Log;
 use crate::log::memory::MemoryLog;
 use crate::net::Open;
+use crate::relay::Relay;
 
 /// Streams that end per second while draining, so that those who reconnect don't arrive at the next instance all at once.
 /// With more of them than fit into `drain.window` at this rate, the window decides.
@@ -39,6 +40,7 @@ pub(super) struct Shutdown {
     pub memory: MemoryLog,
     pub proxied: Open,
     pub webhooks: Open,
+    pub relay: Relay,
     pub reloader: Arc<Reloader>,
     /// Raised once nothing was cut off.
     pub drained: Arc<AtomicBool>,
@@ -97,7 +99,10 @@ impl Shutdown {
         let _ = timeout_at(ends.min(deadline), self.nothing_left()).await;
 
         self.enter(Phase::Ending);
-        let clean = timeout_at(deadline, self.nothing_left()).await.is_ok();
+        let ended = timeout_at(deadline, self.nothing_left()).await.is_ok();
+        // Nothing is queued any more by then; what waits is tried at once.
+        let _ = timeout_at(deadline, self.relay.flushed()).await;
+        let clean = self.relay.abandon().await == 0 && ended;
         let closed = timeout_at(deadline, self.log.close()).await.is_ok();
         if clean && closed {
             tracing::info!(elapsed = ?begun.elapsed(), "drained");

@@ -9,6 +9,7 @@ mod inspect;
 mod reload;
 mod services;
 mod snapshot;
+mod webhooks;
 
 use std::io;
 use std::process::ExitCode;
@@ -27,11 +28,12 @@ use crate::admin::{self, Listening};
 use crate::config::{self, Config, LogKind, Source};
 use crate::event::{Epoch, Millis};
 use crate::fanout::{self, Fanout};
+use crate::ingress;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::log::Log;
 use crate::log::clock::Clock;
 use crate::log::memory::MemoryLog;
-use crate::net::{Address, BindError, Budget, Listener, SocketFile, raise_open_files};
+use crate::net::{Address, BindError, Budget, Listener, SocketFile, raise_open_files, silence};
 
 /// `EX_CONFIG` of sysexits.h: the configuration is not valid.
 const EX_CONFIG: u8 = 78;
@@ -50,7 +52,13 @@ enum StartError {
 /// Runs until the process is told to end. Exit code 0 after a clean drain, 78 for a bad configuration, 1 otherwise.
 #[must_use]
 pub fn serve(source: &Source) -> ExitCode {
-    let loaded = match config::load(source) {
+    serve_with(source, &Arc::default())
+}
+
+/// As [`serve`], with what the program brings along.
+#[must_use]
+pub fn serve_with(source: &Source, brought: &Arc<ingress::Registry>) -> ExitCode {
+    let loaded = match config::load_with(source, brought) {
         Ok(loaded) => loaded,
         Err(rejected) => {
             eprintln!("{rejected}");
@@ -60,7 +68,7 @@ pub fn serve(source: &Source) -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    match Application::start(source, loaded) {
+    match Application::start(source, loaded, brought) {
         Ok(application) => application.run(),
         Err(error) => {
             tracing::error!("cannot start: {error}");
@@ -113,7 +121,11 @@ struct Application {
 }
 
 impl Application {
-    fn start(source: &Source, loaded: config::Loaded) -> Result<Self, StartError> {
+    fn start(
+        source: &Source,
+        loaded: config::Loaded,
+        brought: &Arc<ingress::Registry>,
+    ) -> Result<Self, StartError> {
         let started = Instant::now();
         // Two TLS providers are linked in by dependencies; without a default the first handshake would panic.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -134,6 +146,7 @@ impl Application {
             fanout::Metrics::register(&registry)?,
             config.shards.count().get(),
             budget.subscribers,
+            Box::new(silence),
         )?;
         if budget.subscribers < config.fanout.max_connections {
             tracing::info!(
@@ -146,6 +159,7 @@ impl Application {
         let admin_metrics = admin::Metrics::register(&registry)?;
         let reloader = Arc::new(Reloader::new(
             source.clone(),
+            Arc::clone(brought),
             loaded,
             Arc::clone(&snapshots),
             log.memory.clone(),
@@ -176,6 +190,7 @@ impl Application {
             memory: log.memory,
             proxied,
             webhooks,
+            relay: services.relay,
             reloader,
             signals: signals.into(),
         };

@@ -7,11 +7,13 @@ use async_trait::async_trait;
 use super::snapshot::Snapshots;
 use crate::admin::{self, Reload, Reloaded};
 use crate::config::{self, Effect, Loaded, Source, Watched};
+use crate::ingress::Registry;
 use crate::log::memory::MemoryLog;
 
 /// Reloads, whoever asks: a signal, a changed file, the API.
 pub(super) struct Reloader {
     source: Source,
+    brought: Arc<Registry>,
     snapshots: Arc<Snapshots>,
     log: MemoryLog,
     metrics: admin::Metrics,
@@ -22,12 +24,13 @@ pub(super) struct Reloader {
 impl Reloader {
     pub(super) fn new(
         source: Source,
+        brought: Arc<Registry>,
         loaded: Loaded,
         snapshots: Arc<Snapshots>,
         log: MemoryLog,
         metrics: admin::Metrics,
     ) -> Self {
-        Self { source, snapshots, log, metrics, watched: Mutex::new(loaded.watched) }
+        Self { source, brought, snapshots, log, metrics, watched: Mutex::new(loaded.watched) }
     }
 
     /// The files whose change asks for a reload.
@@ -51,7 +54,7 @@ impl Reloader {
     /// Reads and swaps. Blocks on small files.
     pub(super) fn reload_now(&self) -> Result<Reloaded, Vec<String>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        match config::load(&self.source) {
+        match config::load_with(&self.source, &self.brought) {
             Ok(loaded) => {
                 *watched = loaded.watched;
                 for warning in &loaded.warnings {

@@ -9,14 +9,16 @@ use prometheus::{IntCounterVec, Opts, Registry};
 
 use super::reload::Reloader;
 use super::snapshot::Snapshots;
+use super::webhooks::Webhooks;
 use super::{Bound, StartError, now};
 use crate::admin::{self, Admin};
-use crate::edge::{self, Edge, Roots};
+use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
 use crate::ingress::{self, Ingress};
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
-use crate::net::{self, Budget, Service};
+use crate::net::{self, Budget, Roots, Service};
+use crate::relay::{self, Relay};
 
 /// Threads of the admin listener: it answers a scrape and a probe, never a crowd.
 const ADMIN_THREADS: usize = 1;
@@ -35,6 +37,7 @@ pub(super) struct Services {
     pub edge: Service<HttpProxy<Edge>>,
     pub ingress: Service<Ingress>,
     pub admin: Service<Admin>,
+    pub relay: Relay,
 }
 
 impl Parts<'_> {
@@ -49,17 +52,20 @@ impl Parts<'_> {
     ) -> Result<Services, StartError> {
         let threads = available_parallelism().map_or(1, usize::from);
         let listeners = bound.listening();
-        let admin = self.admin(listeners, log, reloader, metrics, started);
         let lifecycle = || self.lifecycle.clone();
-        let ingress = Arc::new(self.ingress()?);
+        let relay = self.relay()?;
+        let ingress = Arc::new(self.ingress(relay.clone())?);
+        let admin = self.admin(listeners, log, reloader, metrics, &ingress, started);
+        let webhooks = Arc::new(Webhooks(Arc::clone(&ingress)));
         let counting = Arc::clone(&ingress);
         let config = self.snapshots.current();
         let headers = header_errors(self.registry)?;
         Ok(Services {
+            relay,
             edge: Service::new(
                 settings("edge", threads, self.budget.edge),
                 bound.edge,
-                edge::proxy(self.edge()?),
+                edge::proxy(self.edge()?.with_exposed(webhooks)),
                 lifecycle(),
             )
             .with_proxy_protocol(config.listen.edge_proxy_protocol, headers.with_label_values(&["edge"])),
@@ -95,7 +101,18 @@ impl Parts<'_> {
         Ok(Edge::new(settings, self.lifecycle.clone(), metrics, Roots::System).with_topics(subscribe))
     }
 
-    fn ingress(&self) -> Result<Ingress, StartError> {
+    fn relay(&self) -> Result<Relay, StartError> {
+        Ok(Relay::new(relay::Parts {
+            plans: self.snapshots.view(|config| &config.relay),
+            lifecycle: self.lifecycle.clone(),
+            metrics: relay::Metrics::register(self.registry)?,
+            roots: Roots::System,
+            connections: self.budget.relay,
+            clock: now,
+        }))
+    }
+
+    fn ingress(&self, relay: Relay) -> Result<Ingress, StartError> {
         let fanout = Arc::clone(self.fanout);
         Ok(Ingress::new(ingress::Parts {
             log: self.fanout.log(),
@@ -104,7 +121,8 @@ impl Parts<'_> {
             lifecycle: self.lifecycle.clone(),
             metrics: ingress::Metrics::register(self.registry)?,
             clock: now,
-        }))
+        })
+        .with_relay(relay))
     }
 
     fn admin(
@@ -113,6 +131,7 @@ impl Parts<'_> {
         log: &Arc<dyn Log>,
         reloader: &Arc<Reloader>,
         metrics: admin::Metrics,
+        ingress: &Arc<Ingress>,
         started: Instant,
     ) -> Admin {
         let fanout = Arc::clone(self.fanout);
@@ -121,6 +140,7 @@ impl Parts<'_> {
             lifecycle: self.lifecycle.clone(),
             log: Arc::clone(log),
             inspect: Arc::clone(self.fanout) as Arc<dyn admin::Inspect>,
+            sources: Arc::new(Webhooks(Arc::clone(ingress))),
             registry: self.registry.clone(),
             metrics,
             refresh: Vec::new(),

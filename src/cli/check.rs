@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use crate::config::{Rejected, Source, load};
+use crate::config::{Rejected, Source, load_with};
+use crate::ingress::Registry;
 
 use super::{complain, print_line};
 
 /// Prints every problem and warning; the exit code says whether the configuration is good.
-pub(super) fn run(source: &Source) -> ExitCode {
-    let (lines, code) = match load(source) {
+pub(super) fn run(source: &Source, brought: &Registry) -> ExitCode {
+    let (lines, code) = match load_with(source, brought) {
         Ok(loaded) => {
             let warning = |problem: &crate::config::Problem| {
                 let message = format!("warning: {}", problem.message);

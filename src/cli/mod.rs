@@ -13,10 +13,13 @@ mod tail;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
 use args::{Cli, Command};
+
+use crate::ingress::Registry;
 
 /// Why a command did not do what it was asked for; shown on standard error, exit code 1.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -24,11 +27,17 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Runs the command that the process's arguments ask for.
 #[must_use]
 pub fn run() -> ExitCode {
+    run_with(&Arc::default())
+}
+
+/// As [`run`], with what the program brings along.
+#[must_use]
+pub fn run_with(brought: &Arc<Registry>) -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        None => return serve(&cli.config),
-        Some(Command::Serve(config)) => return serve(&config),
-        Some(Command::Check(config)) => return check::run(&config.source()),
+        None => return serve(&cli.config, brought),
+        Some(Command::Serve(config)) => return serve(&config, brought),
+        Some(Command::Check(config)) => return check::run(&config.source(), brought),
         Some(Command::Schema) => print_schema(),
         Some(Command::Publish(args)) => blocking(publish::run(&args)),
         Some(Command::Tail(args)) => blocking(tail::run(args)),
@@ -43,9 +52,9 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn serve(config: &args::ConfigFile) -> ExitCode {
+fn serve(config: &args::ConfigFile, brought: &Arc<Registry>) -> ExitCode {
     logging::start();
-    crate::app::serve(&config.source())
+    crate::app::serve_with(&config.source(), brought)
 }
 
 fn print_schema() -> Result<(), Failure> {

@@ -49,6 +49,13 @@ fn flatten(path: &str, value: &Value, keys: &mut BTreeMap<String, String>) {
                 flatten(&path, value, keys);
             }
         }
+        // Each source by its name, so that a change says which.
+        Value::Array(list) if path == "sources" && !list.is_empty() => {
+            for (index, source) in list.iter().enumerate() {
+                let name = source["name"].as_str().map_or_else(|| index.to_string(), str::to_owned);
+                flatten(&format!("{path}.{name}"), source, keys);
+            }
+        }
         Value::String(text) => {
             keys.insert(path.to_owned(), text.clone());
         }

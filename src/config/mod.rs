@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
+use crate::ingress::Registry;
 use crate::net::{Address, ProxyProtocol};
 
 pub use self::diff::{Change, Effect, diff};
@@ -49,6 +50,8 @@ pub struct Config {
     pub fanout: crate::fanout::Settings,
     /// The ingress's settings.
     pub ingress: crate::ingress::Settings,
+    /// How sources hand their webhooks on.
+    pub relay: crate::relay::Plans,
     /// The admin listener's settings.
     pub admin: crate::admin::Settings,
     /// What the log keeps.
@@ -122,14 +125,22 @@ impl std::error::Error for Rejected {}
 /// # Errors
 /// [`Rejected`] with every problem.
 pub fn load(source: &Source) -> Result<Loaded, Rejected> {
-    read(source).into_result()
+    load_with(source, &Registry::default())
+}
+
+/// As [`load`], with what the program brings along.
+///
+/// # Errors
+/// [`Rejected`] with every problem.
+pub fn load_with(source: &Source, registry: &Registry) -> Result<Loaded, Rejected> {
+    read(source, registry).into_result()
 }
 
 /// Where a server that was started with `source` has its admin listener, as far as can be told: what is wrong elsewhere
 /// in the file does not matter, as it does not to the server while it runs.
 #[must_use]
 pub fn admin_address(source: &Source) -> Address {
-    read(source).config.unwrap_or_default().listen.admin
+    read(source, &Registry::default()).config.unwrap_or_default().listen.admin
 }
 
 /// What came of reading a configuration. With problems, `config` is what the rest amounts to; none when nothing was left.
@@ -156,7 +167,7 @@ impl Outcome {
     }
 }
 
-fn read(source: &Source) -> Outcome {
+fn read(source: &Source, registry: &Registry) -> Outcome {
     let mut watched = Watched::default();
     let text = match source {
         Source::Defaults => Vec::new(),
@@ -177,7 +188,7 @@ fn read(source: &Source) -> Outcome {
             }
         }
     };
-    parse(source, &text, &|name| std::env::var_os(name), watched)
+    parse(source, &text, &|name| std::env::var_os(name), registry, watched)
 }
 
 /// Parses text that has been read, with an environment of its own.
@@ -185,6 +196,7 @@ fn parse(
     source: &Source,
     text: &[u8],
     variable: &dyn Fn(&str) -> Option<OsString>,
+    registry: &Registry,
     watched: Watched,
 ) -> Outcome {
     let text = match decode(text) {
@@ -211,7 +223,7 @@ fn parse(
             Ok(tree) => {
                 let mut check = Check::new(&file, &marks);
                 check.problems = refused(refusals);
-                convert(source, tree, check, variable, watched)
+                convert(source, tree, check, variable, registry, watched)
             }
             Err((position, message)) => Outcome::unusable(source, position, message, watched),
         },
@@ -240,6 +252,7 @@ fn convert(
     mut tree: serde_json::Value,
     mut check: Check<'_>,
     variable: &dyn Fn(&str) -> Option<OsString>,
+    registry: &Registry,
     mut watched: Watched,
 ) -> Outcome {
     let folder = source.folder();
@@ -259,8 +272,9 @@ fn convert(
     for path in root.secret_files(&environment) {
         watched.look_at(&path);
     }
-    let mut config = root.build(&mut check, &environment);
-    let secrets = config.admin.token.iter().map(|token| ("admin.token".to_owned(), token.clone()));
+    let mut config = root.build(&mut check, &environment, registry);
+    let token = config.admin.token.iter().map(|token| ("admin.token".to_owned(), token.clone()));
+    let secrets = token.chain(section::source_secrets(&root.sources, &environment));
     config.effective = diff::Effective::of(&root, secrets.collect::<BTreeMap<_, _>>());
     let Check { mut problems, mut warnings, .. } = check;
     problem::sort(&mut problems);
@@ -282,7 +296,7 @@ fn decode(bytes: &[u8]) -> Result<&str, (Position, String)> {
 /// What an empty file means.
 impl Default for Config {
     fn default() -> Self {
-        let parsed = parse(&Source::Defaults, b"", &|_| None, Watched::default());
+        let parsed = parse(&Source::Defaults, b"", &|_| None, &Registry::default(), Watched::default());
         parsed.into_result().expect("the defaults are good, as their test shows").config
     }
 }
@@ -296,8 +310,13 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Loaded, Rejected> {
-        let variable = |name: &str| (name == "ADMIN_TOKEN").then(|| OsString::from("hush"));
-        parse(&Source::File("t.yaml".into()), text.as_bytes(), &variable, Watched::default()).into_result()
+        let variable = |name: &str| match name {
+            "ADMIN_TOKEN" => Some(OsString::from("hush")),
+            "GITHUB_WEBHOOK_SECRET" => Some(OsString::from("quiet")),
+            _ => None,
+        };
+        let source = Source::File("t.yaml".into());
+        parse(&source, text.as_bytes(), &variable, &Registry::default(), Watched::default()).into_result()
     }
 
     fn lines(text: &str) -> Vec<String> {
@@ -325,6 +344,47 @@ mod tests {
         assert_eq!(config.topics, []);
         assert_eq!(read("# nothing\n").unwrap().config, config);
         assert_eq!(read("edge:\ntopics:\n").unwrap().config, config, "sections without content");
+    }
+
+    /// Section 6's example, as it is written there.
+    #[test]
+    fn the_contracts_source_loads() {
+        let example = r#"
+edge:
+  upstream: http://127.0.0.1:3000
+sources:                                 # default: the one of section 3
+  - name: github
+    path: /webhooks/github
+    verify: { github: { secrets: [ { env: GITHUB_WEBHOOK_SECRET } ] } }
+    topic: "github.${headers['x-github-event']}"     # ${…} holds a CEL expression
+    type: "${headers['x-github-event']}"
+    id: "${headers['x-github-delivery']}"
+    filter: "!has(body.sender) || body.sender.type != 'Bot'"     # CEL, true keeps the event
+    data: "${raw}"                        # default: the body's bytes, as they came
+    dedupe: { window: 24h }
+    rate: { per_second: 100, burst: 200 }
+    respond: { status: 202 }
+    relay: upstream                       # also hand the webhook on to the app
+"#;
+        let loaded = read(example).unwrap();
+        assert_eq!(loaded.warnings, []);
+        let [github] = loaded.config.ingress.sources.all() else { panic!() };
+        assert_eq!((&*github.name, github.scheme.name()), ("github", "github"));
+        assert_eq!(github.dedupe.window, Some(Duration::from_hours(24)));
+        assert!(loaded.config.relay.of("github").is_some());
+        assert_eq!(Config::default().ingress.sources.all()[0].path.to_string(), "/webhooks/{topic}");
+
+        // A change names its source; what a secret was changed to is not shown.
+        let changed = |from: &str, to: &str| {
+            let changed = read(&example.replace(from, to)).unwrap();
+            diff(&loaded.config, &changed.config).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(changed("24h", "48h"), ["sources.github.dedupe.window: 1d, now 2d"]);
+        assert_eq!(changed("{ env: GITHUB_WEBHOOK_SECRET }", "{ env: ADMIN_TOKEN }").len(), 2);
+        assert_eq!(changed("24h", "24h"), [] as [&str; 0]);
+        let unset = read(&example.replace("GITHUB_WEBHOOK", "UNSET")).unwrap_err().to_string();
+        let want = "t.yaml:7:35: sources[0].verify.github.secrets[0]: the environment variable UNSET_SECRET is not set";
+        assert_eq!(unset, want);
     }
 
     #[test]
@@ -384,10 +444,15 @@ mod tests {
     #[test]
     fn text_that_is_no_text() {
         let source = Source::File("t.yaml".into());
-        let rejected =
-            parse(&source, b"edge:\n  \xff", &|_| None, Watched::default()).into_result().unwrap_err();
+        let rejected = parse(&source, b"edge:\n  \xff", &|_| None, &Registry::default(), Watched::default())
+            .into_result()
+            .unwrap_err();
         assert_eq!(rejected.to_string(), "t.yaml:2:3: not UTF-8; expected YAML in UTF-8");
-        assert!(parse(&source, b"\xef\xbb\xbfedge:\n", &|_| None, Watched::default()).into_result().is_ok());
+        assert!(
+            parse(&source, b"\xef\xbb\xbfedge:\n", &|_| None, &Registry::default(), Watched::default())
+                .into_result()
+                .is_ok()
+        );
     }
 
     #[test]
@@ -414,7 +479,7 @@ mod tests {
     fn a_secret_whose_content_changes_is_a_change() {
         let text = b"admin: { token: { env: T } }";
         let with = |token: &'static str| {
-            parse(&Source::Defaults, text, &|_| Some(token.into()), Watched::default())
+            parse(&Source::Defaults, text, &|_| Some(token.into()), &Registry::default(), Watched::default())
                 .into_result()
                 .unwrap()
                 .config
@@ -449,7 +514,7 @@ mod tests {
                 text.splice(at..end, insert.chars());
             }
             let text: String = text.into_iter().collect();
-            if let Err(rejected) = parse(&Source::Defaults, text.as_bytes(), &|_| None, Watched::default()).into_result() {
+            if let Err(rejected) = parse(&Source::Defaults, text.as_bytes(), &|_| None, &Registry::default(), Watched::default()).into_result() {
                 prop_assert_eq!(rejected.to_string().lines().count(), rejected.problems.len());
                 prop_assert!(rejected.problems.iter().all(|problem| problem.position.is_some()));
             }
@@ -457,7 +522,7 @@ mod tests {
 
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse(&Source::Defaults, &bytes, &|_| None, Watched::default());
+            let _ = parse(&Source::Defaults, &bytes, &|_| None, &Registry::default(), Watched::default());
         }
 
         /// Text that is nearly YAML reaches further than noise does.
@@ -471,7 +536,7 @@ mod tests {
                 0..40,
             )
         ) {
-            let rejected = parse(&Source::Defaults, parts.concat().as_bytes(), &|_| None, Watched::default()).into_result();
+            let rejected = parse(&Source::Defaults, parts.concat().as_bytes(), &|_| None, &Registry::default(), Watched::default()).into_result();
             if let Err(rejected) = rejected {
                 prop_assert!(!rejected.problems.is_empty());
                 prop_assert_eq!(rejected.to_string().lines().count(), rejected.problems.len());

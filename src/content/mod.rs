@@ -1,1 +1,17 @@
-//! What a verified webhook holds: packed bodies, forms, lines of JSON, `CloudEvents`. Pure: bytes and headers in, values out.
+//! What a verified webhook holds: packed bodies, forms, lines of JSON, CloudEvents, and the handshakes of senders.
+//!
+//! Pure: header fields and bytes in, values out. Nothing here reads a clock, a socket or a file, and nothing is to be
+//! called on bytes that no verifier has believed, the handshakes by GET and OPTIONS excepted, whose requests nobody
+//! signs. What a sender can make large has its limit in [`limits`].
+
+pub mod cloudevents;
+pub mod form;
+pub mod handshake;
+pub mod limits;
+pub mod lines;
+mod media;
+mod percent;
+mod unpack;
+
+pub use media::{Media, is_json};
+pub use unpack::{ACCEPT_ENCODING, Coding, UnpackError, unpack};

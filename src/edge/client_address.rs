@@ -13,12 +13,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::forwarded::{self, Element};
 use crate::net::Peer;
-
-pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+use crate::net::http::{Scheme, Way, X_FORWARDED_FOR};
 
 /// Proxies in a row that are believed at most; the address of the last one is then the client's. Bounds the work on a list
 /// that is as long as a head may be. No path has as many, except one that goes round in circles.
@@ -153,49 +152,31 @@ pub fn client(peer: Peer, headers: &HeaderMap, trusted: &TrustedProxies) -> Opti
     last
 }
 
-/// What is believed of a request's way here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Path {
-    /// The client's address, then each proxy's; the socket's peer is the last. Empty where nothing is known.
-    pub addresses: Vec<IpAddr>,
-    /// The scheme that the client spoke, if a trusted proxy says so.
-    pub scheme: Option<Scheme>,
-    /// The host that the client asked for, if a trusted proxy says so.
-    pub host: Option<HeaderValue>,
-}
-
-/// What a client speaks to the proxy it sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
-    Http,
-    Https,
-}
-
 /// The way a request came, as far as it is believed.
-pub(super) fn path(peer: Peer, headers: &HeaderMap, trusted: &TrustedProxies) -> Path {
-    let mut path = Path { addresses: peer.ip().into_iter().collect(), ..Path::default() };
+pub(super) fn way(peer: Peer, headers: &HeaderMap, trusted: &TrustedProxies) -> Way {
+    let mut way = Way::direct(Some(peer));
     if !trusted.has_peer(peer) {
-        return path;
+        return way;
     }
     let mut nearest = None;
     walk(peer, headers, trusted, |address, element| {
-        path.addresses.extend(address);
+        way.addresses.extend(address);
         nearest = element.or(nearest.take());
     });
-    path.addresses.reverse();
+    way.addresses.reverse();
     let only = |name: &str| {
         let mut values = headers.get_all(name).iter();
         values.next().filter(|_| values.next().is_none())
     };
     // Of several proxies the one that the client spoke to knows what it spoke.
     if let Some(Element { proto, host, .. }) = nearest {
-        path.scheme = proto.and_then(|proto| Scheme::of(proto.as_bytes()));
-        path.host = host.and_then(|host| host_value(host.as_bytes()));
+        way.scheme = proto.and_then(|proto| scheme(proto.as_bytes()));
+        way.host = host.and_then(|host| host_value(host.as_bytes()));
     } else {
-        path.scheme = only("x-forwarded-proto").and_then(|proto| Scheme::of(proto.as_bytes()));
-        path.host = only("x-forwarded-host").and_then(|host| host_value(host.as_bytes()));
+        way.scheme = only("x-forwarded-proto").and_then(|proto| scheme(proto.as_bytes()));
+        way.host = only("x-forwarded-host").and_then(|host| host_value(host.as_bytes()));
     }
-    path
+    way
 }
 
 /// Visits what trusted proxies say of their callers, from the nearest to the client: the address, if it is one, and the
@@ -261,22 +242,13 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     port.is_none_or(is_port).then(|| host.to_canonical())
 }
 
-impl Scheme {
-    /// A WebSocket's schemes are those of its handshake.
-    fn of(text: &[u8]) -> Option<Self> {
-        let is = |names: [&str; 2]| names.iter().any(|name| text.eq_ignore_ascii_case(name.as_bytes()));
-        if is(["https", "wss"]) {
-            return Some(Self::Https);
-        }
-        is(["http", "ws"]).then_some(Self::Http)
+/// A WebSocket's schemes are those of its handshake.
+fn scheme(text: &[u8]) -> Option<Scheme> {
+    let is = |names: [&str; 2]| names.iter().any(|name| text.eq_ignore_ascii_case(name.as_bytes()));
+    if is(["https", "wss"]) {
+        return Some(Scheme::Https);
     }
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
+    is(["http", "ws"]).then_some(Scheme::Http)
 }
 
 /// A host with or without a port: what `Host` could be (RFC 9110 §7.2), and never a list.

@@ -4,66 +4,19 @@ use http::{HeaderName, HeaderValue, Method, Version, header};
 use pingora::Result;
 use pingora::http::RequestHeader;
 
-use super::client_address::{self, Scheme, TrustedProxies, X_FORWARDED_FOR};
+use super::client_address::{self, TrustedProxies};
 use crate::net::Peer;
+pub(super) use crate::net::http::{add_via, is_loop};
 
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-/// How often a request may have come through here before it is a loop: an `upstream` that leads back to this listener
-/// would otherwise take every descriptor with one request.
-const MAX_HOPS: usize = 4;
-/// The name in `Via`.
-const PSEUDONYM: &str = "sidestream";
-
-/// Sets the fields that say who asked, on a request to the app.
-///
-/// Whatever a caller says of itself in them is dropped, not added to: an app that reads the first address of
-/// `X-Forwarded-For` would believe a forged one. What trusted proxies say is kept and added to, so that list begins with
-/// the client. `Forwarded` is not written: an app that got both could read the one, and its framework the other.
+/// Sets the fields that say who asked, on a request to the app: what trusted proxies say is kept and added to, so that the
+/// list begins with the client.
 pub(super) fn identify(
     request: &mut RequestHeader,
     peer: Peer,
     trusted: &TrustedProxies,
     app: &str,
 ) -> Result<()> {
-    let path = client_address::path(peer, &request.headers, trusted);
-    let said: Vec<HeaderName> =
-        request.headers.keys().filter(|name| is_about_caller(name)).cloned().collect();
-    for name in said {
-        request.remove_header(&name);
-    }
-    if !path.addresses.is_empty() {
-        let addresses: Vec<String> = path.addresses.iter().map(ToString::to_string).collect();
-        request.insert_header(X_FORWARDED_FOR, addresses.join(", "))?;
-    }
-    request.insert_header(X_FORWARDED_PROTO, path.scheme.unwrap_or(Scheme::Http).as_str())?;
-    let host = request.headers.get(header::HOST).cloned();
-    if host.is_none() {
-        // Only HTTP/1.0 may come without, and the app is spoken to in HTTP/1.1 (RFC 9112 §3.2).
-        request.insert_header(header::HOST, app)?;
-    }
-    if let Some(host) = path.host.or(host) {
-        request.insert_header(X_FORWARDED_HOST, host)?;
-    }
-    Ok(())
-}
-
-/// Adds this hop to `Via` (RFC 9110 §7.6.3), with the version the caller spoke.
-pub(super) fn add_via(request: &mut RequestHeader, spoken: Version) -> Result<()> {
-    let version = if spoken == Version::HTTP_10 { "1.0" } else { "1.1" };
-    request.append_header(header::VIA, format!("{version} {PSEUDONYM}"))?;
-    Ok(())
-}
-
-/// Whether the request has been here too often.
-pub(super) fn is_loop(request: &RequestHeader) -> bool {
-    let hops = request.headers.get_all(header::VIA).iter().filter_map(|via| via.to_str().ok());
-    hops.flat_map(|via| via.split(',')).filter(|hop| hop.trim().ends_with(PSEUDONYM)).count() > MAX_HOPS
-}
-
-fn is_about_caller(name: &HeaderName) -> bool {
-    *name == header::FORWARDED || name.as_str() == "x-real-ip" || name.as_str().starts_with("x-forwarded-")
+    client_address::way(peer, &request.headers, trusted).tell(request, app)
 }
 
 /// Whether this asks for a WebSocket (RFC 6455 §4.1). Everything else that asks for an upgrade is a plain request: a

@@ -2,8 +2,8 @@
 //!
 //! Bounded in three ways. Pages that are in memory at the same time are counted, and who finds no room in time is turned
 //! away by name. Who waits is one of the connections that `edge.limits` allows, and one of the edge's requests, of which
-//! those who wait have no more than half, so that the app and new streams are served however many wait. And however
-//! much comes of other topics, who waits looks into the log only so often.
+//! those who wait have no more than half, so that the app and new streams are served however many wait. Who waits is
+//! woken by what comes of its topics alone, and however much that is of other types, it looks into the log only so often.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,8 +35,8 @@ const ROOM_WAIT: Duration = Duration::from_secs(2);
 /// How long a caller may take to receive a page. Only one that does not read runs into it.
 const WRITE_TIME: Duration = Duration::from_secs(10);
 
-/// After a look in vain, the next one comes no sooner. What comes on a quiet server is told at once; on a busy one, where
-/// nearly all is of other topics, a look costs microseconds and is not to be taken for each of them.
+/// After a look in vain, the next one comes no sooner. What comes on a quiet topic is told at once; on a busy one, where
+/// nearly all is of other types, a look costs microseconds and is not to be taken for each of them.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers with pages.
@@ -84,15 +84,15 @@ impl History {
         let Asked { subscription, begin, page: bounds } = asked;
         // A page without a place is the newest one; of a stream it is what comes.
         let begin = if begin == Begin::Now { Begin::Since(Since::Last(bounds.limit)) } else { begin };
+        let may_wait = !bounds.wait.is_zero() && session.req_header().method == Method::GET;
         // Before the first look, so that nothing is missed between that and the waiting.
-        let arrival = self.fanout.arrivals();
+        let arrival = may_wait.then(|| self.fanout.arrivals(subscription.selector.clone()));
         let Some((page, room)) = self.page(&subscription, &begin, bounds.limit).await else {
             return answer::write_overload(session, Asker::Page, common).await;
         };
-        let wait = page.is_empty() && !bounds.wait.is_zero() && session.req_header().method == Method::GET;
-        if !wait {
+        let Some(arrival) = arrival.filter(|_| page.is_empty()) else {
             return self.write(session, (page, room), common).await;
-        }
+        };
         drop(room);
         let waiting = Waiting { subscription: &subscription, limit: bounds.limit, arrival, remote };
         match self.wait(session, waiting, page, Instant::now() + bounds.wait).await {
@@ -104,11 +104,15 @@ impl History {
 
     /// Reads a page. None when that is not possible now.
     async fn page(&self, subscription: &Subscription, begin: &Begin, limit: usize) -> Option<Held<'_>> {
-        let room = timeout(ROOM_WAIT, self.room.acquire()).await.ok()?.ok()?;
+        let Ok(Ok(room)) = timeout(ROOM_WAIT, self.room.acquire()).await else {
+            self.fanout.refused(Refused::Pages);
+            return None;
+        };
         match Page::read(&*self.log, self.fanout.head(), subscription, begin, limit).await {
             Ok(page) => Some((page, room)),
             Err(error) => {
                 tracing::debug!(%error, "a page of history could not be read");
+                self.fanout.refused(Refused::Log);
                 None
             }
         }

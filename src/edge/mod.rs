@@ -1,7 +1,7 @@
 //! The public listener: subscribers under the prefix, the app behind everything else.
 //!
 //! [`Edge`] is the reverse proxy's behaviour as pingora wants it, one file per concern: where a request goes (`route`),
-//! who asks (`client_address`), what the app is told of that (`forward`), where the app is (`upstream`), upgraded connections (`tunnel`), what
+//! who asks (`client_address`), what the app is told of that (`forward`), webhooks that are served here too (`exposed`), upgraded connections (`tunnel`), what
 //! is counted (`metrics`). `subscribe` answers what is under the prefix.
 
 mod accept;
@@ -9,6 +9,7 @@ mod answer;
 mod ask;
 mod client_address;
 mod cors;
+mod exposed;
 mod forward;
 mod forwarded;
 mod history;
@@ -20,15 +21,16 @@ mod query;
 mod route;
 mod settings;
 mod subscribe;
-mod throttle;
 mod tunnel;
-mod upstream;
 
 pub use client_address::{Trusted, TrustedError, TrustedProxies, client};
 pub use cors::{Cors, Credentials, OriginError, OriginRule};
+pub use exposed::Exposed;
 pub use metrics::Metrics;
-pub use proxy::{Edge, Roots, proxy};
+pub use proxy::{Edge, proxy};
 #[doc(hidden)]
 pub use query::read_asked;
-pub use settings::{Overload, Settings, Upstream, UpstreamScheme, UpstreamTimeouts};
+pub use settings::{Overload, Settings};
 pub use subscribe::{RuleOf, Subscribe};
+
+pub use crate::net::{Roots, Upstream, UpstreamScheme, UpstreamTimeouts};

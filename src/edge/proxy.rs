@@ -4,7 +4,6 @@
 //! answer is streamed back. Time is kept by the caller's connection ([`Control`]): an answer is due from the request's
 //! end on, and after its first byte some byte must pass in either direction now and then.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,18 +18,20 @@ use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{BError, Error, ErrorSource, ErrorType, Result};
 
+use super::exposed::Exposed;
 use super::forward;
 use super::metrics::Metrics;
 use super::problem::{self, Problem};
-use super::route::{Route, Target, origin_form, route};
+use super::route::{Route, Target, route};
 use super::settings::Settings;
 use super::subscribe::{Subscribe, Terms};
-use super::throttle::Throttle;
 use super::tunnel::Tunnels;
-use super::upstream::{self, App, MAX_ADDRESSES, Resolver};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
-use crate::net::{Control, Peer, UPSTREAM_POOL, Wait};
+use crate::net::http::origin_form;
+use crate::net::upstream::{App, MAX_ADDRESSES, Resolver};
+use crate::net::{Control, Peer, Roots, UPSTREAM_POOL, Wait};
+use crate::throttle::Throttle;
 
 const NOT_FOUND: Problem = Problem::new(404, "nothing is served here");
 const BAD_REQUEST: Problem = Problem::new(400, "the request is not valid");
@@ -46,28 +47,11 @@ pub struct Edge {
     pub(super) lifecycle: Lifecycle,
     pub(super) metrics: Metrics,
     pub(super) tunnels: Tunnels,
+    pub(super) exposed: Option<Arc<dyn Exposed>>,
     subscribe: Option<Subscribe>,
     roots: Roots,
     resolver: Resolver,
     failures: Throttle,
-}
-
-/// Who vouches for an app's certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Roots {
-    /// The system's certificates, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
-    System,
-    /// Those in a PEM file, and no others.
-    File(PathBuf),
-}
-
-impl Roots {
-    pub(super) fn file(&self) -> Option<String> {
-        match self {
-            Self::System => None,
-            Self::File(path) => Some(path.to_string_lossy().into_owned()),
-        }
-    }
 }
 
 impl Edge {
@@ -79,6 +63,7 @@ impl Edge {
             lifecycle,
             metrics,
             tunnels: Tunnels::new(&roots),
+            exposed: None,
             subscribe: None,
             roots,
             resolver: Resolver::default(),
@@ -90,6 +75,13 @@ impl Edge {
     #[must_use]
     pub fn with_topics(mut self, subscribe: Subscribe) -> Self {
         self.subscribe = Some(subscribe);
+        self
+    }
+
+    /// Serves webhooks on the paths of sources that say so; without this they go to the app, as every other path.
+    #[must_use]
+    pub fn with_exposed(mut self, exposed: Arc<dyn Exposed>) -> Self {
+        self.exposed = Some(exposed);
         self
     }
 }
@@ -166,7 +158,7 @@ impl ProxyHttp for Edge {
             let settings = self.settings.load();
             match route(&settings.prefix, &target) {
                 Route::Topics(Target { rest, query }) => (Some(Target { rest, query }), None),
-                Route::App => (None, upstream::of(&settings)),
+                Route::App => (None, settings.app()),
             }
         };
         if let Some(target) = topics {
@@ -177,6 +169,9 @@ impl ProxyHttp for Edge {
                 }
                 None => problem::answer(session, NOT_FOUND).await?,
             }
+            return Ok(true);
+        }
+        if self.serve_exposed(session, ctx).await? {
             return Ok(true);
         }
         let Some((app, timeouts)) = app else {

@@ -1,10 +1,8 @@
 //! What the edge is configured with.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use super::client_address::TrustedProxies;
 use super::cors::Cors;
+use crate::net::{Upstream, UpstreamTimeouts};
 
 /// The edge's part of the configuration. All of it is replaced by a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,40 +23,11 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
 }
 
-/// The app that everything outside the prefix is proxied to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Upstream {
-    /// Over TCP, plain or TLS.
-    Tcp {
-        /// `http` or `https`.
-        scheme: UpstreamScheme,
-        /// Name or address, v6 without brackets.
-        host: String,
-        /// Port.
-        port: u16,
-    },
-    /// Plain HTTP over a unix socket.
-    Unix(PathBuf),
-}
-
-/// The scheme of an [`Upstream`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpstreamScheme {
-    /// Plain.
-    Http,
-    /// TLS, verified against the system's roots.
-    Https,
-}
-
-/// Time-outs towards the app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UpstreamTimeouts {
-    /// To connect, TLS included; after it 502.
-    pub connect: Duration,
-    /// From the request to the first byte of the answer; after it 504.
-    pub first_byte: Duration,
-    /// Without a byte in either direction once the answer has begun.
-    pub idle: Duration,
+impl Settings {
+    /// What of the app outlives the snapshot's guard.
+    pub(super) fn app(&self) -> Option<(Upstream, UpstreamTimeouts)> {
+        Some((self.upstream.clone()?, self.timeouts))
+    }
 }
 
 /// The answer to a subscriber when the server is temporarily unable to serve it.

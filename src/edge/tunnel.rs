@@ -24,10 +24,10 @@ use tokio::time::timeout;
 use super::client_address::TrustedProxies;
 use super::forward;
 use super::problem::{self, Problem};
-use super::proxy::{Context, Edge, Roots, peer};
-use super::upstream::App;
+use super::proxy::{Context, Edge, peer};
 use crate::lifecycle::Phase;
-use crate::net::{Conn, Wait, take_conn};
+use crate::net::upstream::App;
+use crate::net::{Conn, Roots, Wait, take_conn};
 
 const NOT_ALONE: Problem = Problem::new(400, "Connection names more than the upgrade");
 

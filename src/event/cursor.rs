@@ -55,6 +55,17 @@ impl Position {
     pub const fn of(sequence: u64) -> Self {
         Self { sequence, index: 0 }
     }
+
+    /// The place just before this one: no event lies between them. How many events the delivery before made is not
+    /// known, so that there it is behind the last that it could have made.
+    #[must_use]
+    pub const fn before(self) -> Self {
+        match self {
+            Self { sequence, index: 1.. } => Self { sequence, index: self.index - 1 },
+            Self { sequence: 2.., .. } => Self { sequence: self.sequence - 1, index: u32::MAX },
+            Self { .. } => Self::START,
+        }
+    }
 }
 
 /// A [`Position`] in a named [`Epoch`]: what subscribers hold and resume from.
@@ -149,6 +160,27 @@ mod tests {
         for text in bad {
             assert_eq!(Cursor::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn nothing_lies_between_a_place_and_the_one_before() {
+        let at = |sequence, index| Position { sequence, index };
+        let cases = [
+            (Position::START, Position::START),
+            (at(1, 0), Position::START),
+            (at(1, 1), at(1, 0)),
+            (at(7, 3), at(7, 2)),
+            (at(7, 0), at(6, u32::MAX)),
+        ];
+        for (place, before) in cases {
+            assert_eq!(place.before(), before, "{place:?}");
+        }
+        let text = Cursor::new(Epoch::new(1), at(7, 0).before()).to_string();
+        assert_eq!(
+            Cursor::parse(&text).map(|c| c.position),
+            Some(at(6, u32::MAX)),
+            "a cursor like any other"
+        );
     }
 
     proptest! {

@@ -1,5 +1,7 @@
 //! A delivery becomes events; an event becomes, with its place, what the log keeps.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{Cursor, EventType, Topic};
@@ -31,17 +33,27 @@ impl Event {
     }
 }
 
-/// Identifies a delivery, so that a retry publishes nothing: a digest of (source, topic, the sender's id).
+/// Identifies a delivery, so that a retry publishes nothing: a digest of the source's name and of what identifies
+/// a delivery to it, such as the topic and the sender's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DedupeKey(pub [u8; 16]);
+
+/// What makes a delivery the same as an earlier one, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dedupe {
+    /// The delivery's key.
+    pub key: DedupeKey,
+    /// How long the key is remembered, from when the delivery is kept.
+    pub window: Duration,
+}
 
 /// One received webhook, ready for the log: accepted whole or not at all.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// 1 to [`super::limits::DELIVERY_EVENTS`] events, in the order they are to be seen.
     pub events: Vec<Event>,
-    /// With a key, a second delivery of the same key within the window is answered like the first.
-    pub dedupe: Option<DedupeKey>,
+    /// With a key, a second delivery of the same key within the first one's window is answered like the first.
+    pub dedupe: Option<Dedupe>,
 }
 
 /// An event with its place in the log.

@@ -13,7 +13,7 @@ mod subscription;
 mod topic;
 
 pub use cursor::{Cursor, Epoch, Position};
-pub use delivery::{DedupeKey, Delivery, Event, LoggedEvent, Millis};
+pub use delivery::{Dedupe, DedupeKey, Delivery, Event, LoggedEvent, Millis};
 pub use name::{EventType, NameError, RESERVED_PREFIX};
 pub use pattern::Pattern;
 pub use selector::Selector;

@@ -29,15 +29,28 @@ pub enum Refused {
     Replay,
     /// As many as may wait for a page of history do.
     Waiting,
+    /// As many pages of history as may be in memory are.
+    Pages,
     /// It would add more patterns than are matched.
     Patterns,
+    /// The log can't be read now.
+    Log,
     /// The server is ending.
     Draining,
 }
 
 impl Refused {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Full, Self::Address, Self::Rate, Self::Replay, Self::Waiting, Self::Patterns, Self::Draining];
+    pub(super) const ALL: [Self; 9] = [
+        Self::Full,
+        Self::Address,
+        Self::Rate,
+        Self::Replay,
+        Self::Waiting,
+        Self::Pages,
+        Self::Patterns,
+        Self::Log,
+        Self::Draining,
+    ];
 
     /// As in `connections_refused_total{reason}`.
     pub(super) const fn as_str(self) -> &'static str {
@@ -47,7 +60,9 @@ impl Refused {
             Self::Rate => "admissions",
             Self::Replay => "replay",
             Self::Waiting => "waiting",
+            Self::Pages => "pages",
             Self::Patterns => "patterns",
+            Self::Log => "log",
             Self::Draining => "draining",
         }
     }
@@ -139,7 +154,7 @@ impl Fanout {
 /// Room for one stream. Dropped unused, the room is free again.
 pub struct Reservation {
     room: Room,
-    held: Option<Arc<Held>>,
+    held: Option<Held>,
 }
 
 impl Reservation {
@@ -155,7 +170,8 @@ impl Reservation {
         }
         let interest = Interested::join(&room, subscription);
         let head = room.fanout.head();
-        let start = Start::find(begin, &interest.subscription, &*room.fanout.log, head).await?;
+        let start = Start::find(begin, &interest.subscription, &*room.fanout.log, head).await;
+        let start = start.inspect_err(|_| room.fanout.refused(Refused::Log))?;
         Ok(Beginning { room, interest, held, start })
     }
 }
@@ -164,7 +180,7 @@ impl Reservation {
 pub struct Beginning {
     room: Room,
     interest: Interested,
-    held: Option<Arc<Held>>,
+    held: Option<Held>,
     start: Start,
 }
 

@@ -38,7 +38,7 @@ pub struct Admit {
     /// What it listens to; in the interest map already.
     pub subscription: Arc<Subscription>,
     /// Counts it under its address, while that is limited.
-    pub held: Option<Arc<Held>>,
+    pub held: Option<Held>,
     /// Where it begins.
     pub start: Start,
 }
@@ -65,6 +65,8 @@ pub struct PageKey {
     pub epoch: Epoch,
     /// Resets that the shard has seen. Within one epoch, too, a page from before a reset is none for after it.
     pub resets: u64,
+    /// Purges that the shard has seen: a page from before one may hold what is gone.
+    pub purges: u64,
     /// Read after this.
     pub after: Position,
 }
@@ -81,6 +83,8 @@ pub enum Command {
     List(ListRequest),
     /// End one stream, cleanly.
     End(ConnRef, oneshot::Sender<Outcome>),
+    /// Something was purged from history: use no page from before. Answered when none is used any more.
+    Purged(oneshot::Sender<()>),
     /// For tests: misbehave.
     Fault(Fault),
 }

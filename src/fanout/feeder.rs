@@ -46,6 +46,7 @@ impl Feeder {
                     .iter()
                     .fold(Listeners::default(), |all, e| all.union(interest.listeners(&e.event.topic)));
                 self.wake(listeners);
+                self.shared.arrivals.tell(events.iter().map(|event| &event.event.topic));
                 Follows::More
             }
             Err(TailError::Reset(cursor)) => {
@@ -53,6 +54,7 @@ impl Feeder {
                 self.writer.reset(cursor, Instant::now());
                 self.head += 1;
                 self.wake(Listeners::ALL);
+                self.shared.arrivals.tell_all();
                 Follows::More
             }
             Err(TailError::Unavailable(why)) => {
@@ -73,7 +75,6 @@ impl Feeder {
                 shard.wake();
             }
         }
-        self.shared.arrivals.tell();
     }
 }
 

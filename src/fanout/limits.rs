@@ -37,7 +37,7 @@ pub const PENDING_BYTES: usize = 8 << 20;
 pub const GO_ON: usize = 32;
 
 /// How long all but the first of them may take of a turn: what is live waits for no more replay than this and a batch.
-pub const GO_ON_TIME: Duration = Duration::from_millis(1);
+pub const GO_ON_TIME: Duration = Duration::from_micros(250);
 
 /// Ring entries that are searched for one reader at once. Who is further behind reads its topic's history instead of
 /// everyone's events.
@@ -89,6 +89,11 @@ pub const DRAIN_STEP: Duration = Duration::from_millis(5);
 /// How long a connection whose write side is shut may take to close its own, before it is closed anyway.
 pub const LINGER: Duration = Duration::from_secs(2);
 
+/// Heartbeats that a peer may leave unacknowledged, and the least time it is given whatever the interval: a laptop that
+/// changes networks is back by then. Who is silent for longer at one heartbeat, and still at the next, has vanished.
+pub const VANISHED_BEATS: u32 = 3;
+pub const VANISHED_LEAST: Duration = Duration::from_secs(5);
+
 /// How often a shard looks for connections that stand still.
 pub const PATROL: Duration = Duration::from_secs(1);
 
@@ -100,9 +105,12 @@ pub const AGES_KEPT: usize = 64;
 
 // What is kept of topics and told of connections.
 
-/// Tokens of all patterns, and of topics named together with others, that are subscribed to. At worst, where no two begin alike,
-/// each takes about half a KiB in the interest map and in each shard that has a subscriber to it.
+/// Tokens of all patterns, and of topics named together with others, that are subscribed to. Each takes at most
+/// [`PATTERN_TOKEN_BYTES`] in the interest map and in each shard that has a subscriber to it: 24 MiB, where no two begin alike.
 pub const PATTERN_TOKENS: usize = 200_000;
+
+/// Bytes of one token of a pattern among many, at most, without what an allocator adds; a test holds it.
+pub const PATTERN_TOKEN_BYTES: usize = 128;
 
 /// Topics whose groups a shard remembers, so that an event's topic is matched with the patterns once. Each costs its name
 /// and a few bytes for each group; past it all are matched anew.
@@ -125,6 +133,8 @@ pub const DISCARDS: usize = 4;
 
 // Who may pin no more is disconnected only after new ones have been kept away for a while.
 const _: () = assert!(REPLAY_PINNED_BYTES < PINNED_BYTES);
+// Patterns never take more than a part of what history does by default.
+const _: () = assert!(PATTERN_TOKENS * PATTERN_TOKEN_BYTES <= 32 << 20);
 // A page of the list may be had in one look.
 const _: () = assert!(LISTED <= LISTED_SLOTS);
 // Who may be searched for in the ring is found there, and not overtaken at once.

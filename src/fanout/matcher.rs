@@ -4,6 +4,8 @@
 //! Looking a topic up follows at most two branches for each of its tokens, and only those that exist.
 //!
 //! Invariant: a node without patterns and without branches is removed at once, so that the trie is as large as what is in it.
+//! Nearly all nodes have one branch and nobody or one who asks, so that is what is small: such a node takes about a hundred
+//! bytes, where a map in each of them took over five hundred.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -18,18 +20,40 @@ pub struct Matcher<Id> {
 
 #[derive(Debug)]
 struct Node<Id> {
-    named: HashMap<Box<str>, Node<Id>>,
+    named: Named<Id>,
     /// Behind `*`.
     any: Option<Box<Node<Id>>>,
     /// Those whose pattern ends here.
-    here: Vec<Id>,
+    here: Ids<Id>,
     /// Those whose pattern ends in `**` behind this.
-    rest: Vec<Id>,
+    rest: Ids<Id>,
+}
+
+/// Nodes behind a token's name.
+#[derive(Debug)]
+enum Named<Id> {
+    /// At most [`FEW`], in any order, with room for no more.
+    Few(Vec<(Box<str>, Node<Id>)>),
+    #[expect(clippy::box_collection, reason = "a node with none or one child pays for the pointer alone")]
+    Many(Box<HashMap<Box<str>, Node<Id>>>),
+}
+
+/// Names that are compared one after the other. More are hashed.
+const FEW: usize = 8;
+
+/// Those who asked for something.
+#[derive(Debug)]
+enum Ids<Id> {
+    None,
+    One(Id),
+    /// Two or more. In a box, since hardly any node has them, and each would be larger for it.
+    #[expect(clippy::box_collection, reason = "a pointer is all that a node has room for")]
+    Many(Box<Vec<Id>>),
 }
 
 impl<Id> Default for Node<Id> {
     fn default() -> Self {
-        Self { named: HashMap::new(), any: None, here: Vec::new(), rest: Vec::new() }
+        Self { named: Named::Few(Vec::new()), any: None, here: Ids::None, rest: Ids::None }
     }
 }
 
@@ -48,7 +72,7 @@ impl<Id: Copy + Ord + Hash> Matcher<Id> {
                 node = match token {
                     "**" => return node.rest.push(id),
                     "*" => node.any.get_or_insert_default(),
-                    name => node.named.entry(name.into()).or_default(),
+                    name => node.named.or_default(name),
                 };
             }
             node.here.push(id);
@@ -94,9 +118,9 @@ impl<Id: Copy + Ord + Hash> Matcher<Id> {
 
 impl<Id: Copy + PartialEq> Node<Id> {
     fn each(&self, rest: Option<&str>, each: &mut impl FnMut(Id)) {
-        let Some(rest) = rest else { return self.here.iter().copied().for_each(each) };
+        let Some(rest) = rest else { return self.here.as_slice().iter().copied().for_each(each) };
         // `**` is one token or more, and there is one.
-        self.rest.iter().copied().for_each(&mut *each);
+        self.rest.as_slice().iter().copied().for_each(&mut *each);
         let (token, rest) = rest.split_once('.').map_or((rest, None), |(token, rest)| (token, Some(rest)));
         if let Some(node) = self.named.get(token) {
             node.each(rest, each);
@@ -108,8 +132,8 @@ impl<Id: Copy + PartialEq> Node<Id> {
 
     fn remove<'a>(&mut self, mut tokens: impl Iterator<Item = &'a str>, id: Id) {
         match tokens.next() {
-            None => take(&mut self.here, id),
-            Some("**") => take(&mut self.rest, id),
+            None => self.here.remove(id),
+            Some("**") => self.rest.remove(id),
             Some("*") => {
                 if let Some(node) = &mut self.any {
                     node.remove(tokens, id);
@@ -134,9 +158,101 @@ impl<Id: Copy + PartialEq> Node<Id> {
     }
 }
 
-fn take<Id: Copy + PartialEq>(ids: &mut Vec<Id>, id: Id) {
-    if let Some(index) = ids.iter().position(|&known| known == id) {
-        ids.swap_remove(index);
+impl<Id> Named<Id> {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Few(few) => few.is_empty(),
+            Self::Many(many) => many.is_empty(),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Node<Id>> {
+        match self {
+            Self::Few(few) => few.iter().find(|(known, _)| **known == *name).map(|(_, node)| node),
+            Self::Many(many) => many.get(name),
+        }
+    }
+
+    fn get_mut(&mut self, name: &str) -> Option<&mut Node<Id>> {
+        match self {
+            Self::Few(few) => few.iter_mut().find(|(known, _)| **known == *name).map(|(_, node)| node),
+            Self::Many(many) => many.get_mut(name),
+        }
+    }
+
+    /// The node behind this name; it is made when there is none.
+    fn or_default(&mut self, name: &str) -> &mut Node<Id> {
+        if let Self::Few(few) = self
+            && few.len() == FEW
+            && !few.iter().any(|(known, _)| **known == *name)
+        {
+            *self = Self::Many(Box::new(few.drain(..).collect()));
+        }
+        match self {
+            Self::Few(few) => {
+                let index = few.iter().position(|(known, _)| **known == *name).unwrap_or_else(|| {
+                    few.reserve_exact(1);
+                    few.push((name.into(), Node::default()));
+                    few.len() - 1
+                });
+                &mut few[index].1
+            }
+            Self::Many(many) => many.entry(name.into()).or_default(),
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        match self {
+            Self::Few(few) => {
+                few.retain(|(known, _)| **known != *name);
+                few.shrink_to_fit();
+            }
+            Self::Many(many) => {
+                many.remove(name);
+                // Not at once when there are few again: who comes and goes would have it made anew each time.
+                if many.len() <= FEW / 2 {
+                    *self = Self::Few(many.drain().collect());
+                }
+            }
+        }
+    }
+}
+
+impl<Id: Copy + PartialEq> Ids<Id> {
+    fn as_slice(&self) -> &[Id] {
+        match self {
+            Self::None => &[],
+            Self::One(id) => std::slice::from_ref(id),
+            Self::Many(ids) => ids,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    fn push(&mut self, id: Id) {
+        match self {
+            Self::None => *self = Self::One(id),
+            Self::One(first) => *self = Self::Many(Box::new(vec![*first, id])),
+            Self::Many(ids) => ids.push(id),
+        }
+    }
+
+    /// Takes out one that asked, once.
+    fn remove(&mut self, id: Id) {
+        match self {
+            Self::One(one) if *one == id => *self = Self::None,
+            Self::None | Self::One(_) => {}
+            Self::Many(ids) => {
+                if let Some(index) = ids.iter().position(|&known| known == id) {
+                    ids.swap_remove(index);
+                }
+                if let [one] = ids[..] {
+                    *self = Self::One(one);
+                }
+            }
+        }
     }
 }
 
@@ -152,6 +268,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fanout::limits::PATTERN_TOKEN_BYTES;
 
     fn selector() -> impl Strategy<Value = Selector> {
         let token = prop_oneof![Just("a"), Just("b"), Just("*")];
@@ -193,6 +310,77 @@ mod tests {
                 matcher.remove(selector, id);
             }
             prop_assert!(matcher.is_empty());
+        }
+    }
+
+    impl Node<u32> {
+        /// Bytes that it has allocated, without what an allocator adds.
+        fn allocated(&self) -> usize {
+            let ids = |ids: &Ids<u32>| match ids {
+                Ids::Many(many) => size_of::<Vec<u32>>() + many.capacity() * size_of::<u32>(),
+                Ids::None | Ids::One(_) => 0,
+            };
+            let entry = size_of::<(Box<str>, Self)>();
+            let (nodes, table): (Vec<_>, _) = match &self.named {
+                Named::Few(few) => {
+                    (few.iter().map(|(name, node)| (name, node)).collect(), few.capacity() * entry)
+                }
+                // A slot and a byte for each, and an eighth of the slots stay empty.
+                Named::Many(many) => (many.iter().collect(), many.capacity() * 8 / 7 * (entry + 1)),
+            };
+            let nodes = nodes.into_iter().map(|(name, node)| name.len() + node.allocated()).sum::<usize>();
+            let any = self.any.as_ref().map_or(0, |node| size_of::<Self>() + node.allocated());
+            nodes + table + any + ids(&self.here) + ids(&self.rest)
+        }
+    }
+
+    /// Distinct patterns, and what each may take: at worst as much as a limit on their number reckons with.
+    #[test]
+    fn ten_thousand_patterns_take_so_much_and_no_more() {
+        const COUNT: u32 = 10_000;
+        assert!(size_of::<Node<u32>>() <= 64);
+        type Shape = fn(u32) -> String;
+        let shapes: [(Shape, usize); 4] = [
+            // As they mostly are: a tenant's, with what follows.
+            (|n| format!("tenants.{n}.orders.*"), 350),
+            (|n| format!("tenants.{n}.**"), 200),
+            // None begins like another, with four names and one at the end of which it branches.
+            (|n| format!("{n}.a.b.c.*"), 550),
+            // In all of their sixteen tokens.
+            (|n| format!("{n}.a.b.c.d.e.f.g.h.i.j.k.l.m.n.*"), 16 * PATTERN_TOKEN_BYTES),
+        ];
+        for (shape, most) in shapes {
+            let mut matcher = Matcher::default();
+            let selector = |n| Selector::of(vec![Pattern::parse(&shape(n)).unwrap()]);
+            (0..COUNT).for_each(|n| matcher.insert(&selector(n), n));
+            let each = matcher.root.allocated() / COUNT as usize;
+            assert!(each <= most, "{each} bytes for each of {}", shape(0));
+            (0..COUNT).for_each(|n| matcher.remove(&selector(n), n));
+            assert!(matcher.is_empty() && matcher.root.allocated() == 0);
+        }
+    }
+
+    #[test]
+    fn names_are_found_and_forgotten_whether_there_are_few_or_many() {
+        let mut matcher = Matcher::default();
+        let selector = |n: usize| Selector::of(vec![Pattern::parse(&format!("a.{n}.*")).unwrap()]);
+        let matches = |matcher: &Matcher<usize>, n: usize| {
+            let mut found = Vec::new();
+            matcher.matches(&Topic::parse(&format!("a.{n}.x")).unwrap(), &mut found);
+            found
+        };
+        for round in 0..3 {
+            for count in 0..3 * FEW {
+                assert!(matches(&matcher, count).is_empty(), "{round}");
+                matcher.insert(&selector(count), count);
+                (0..=count).for_each(|n| assert_eq!(matches(&matcher, n), [n]));
+            }
+            for count in (0..3 * FEW).rev() {
+                matcher.remove(&selector(count), count);
+                assert!(matches(&matcher, count).is_empty());
+                (0..count).for_each(|n| assert_eq!(matches(&matcher, n), [n]));
+            }
+            assert!(matcher.is_empty());
         }
     }
 

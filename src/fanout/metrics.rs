@@ -18,6 +18,8 @@ pub enum Closed {
     Drain,
     /// The socket failed.
     Error,
+    /// Its peer acknowledged nothing any more.
+    Vanished,
     /// Too many bytes were kept alive by slow connections alone. The subscriber resumes without loss.
     Pinned,
     /// It stood still for longer than `edge.slow` allows.
@@ -27,8 +29,16 @@ pub enum Closed {
 }
 
 impl Closed {
-    const ALL: [Self; 7] =
-        [Self::Client, Self::Age, Self::Drain, Self::Error, Self::Pinned, Self::Slow, Self::Asked];
+    const ALL: [Self; 8] = [
+        Self::Client,
+        Self::Age,
+        Self::Drain,
+        Self::Error,
+        Self::Vanished,
+        Self::Pinned,
+        Self::Slow,
+        Self::Asked,
+    ];
 
     /// The label's value.
     #[must_use]
@@ -38,6 +48,7 @@ impl Closed {
             Self::Age => "age",
             Self::Drain => "drain",
             Self::Error => "error",
+            Self::Vanished => "vanished",
             Self::Pinned => "pinned",
             Self::Slow => "slow",
             Self::Asked => "admin",

@@ -38,6 +38,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::oneshot;
 
 use self::admit::Gate;
 pub use self::admit::{Beginning, Refused, Reservation};
@@ -58,7 +59,8 @@ use self::ring::Ring;
 pub use self::settings::{Settings, Slow};
 use self::shard::{Handle, Progress, Seed};
 use self::shared::Shared;
-use crate::event::Topic;
+pub use self::shared::Silence;
+use crate::event::{Selector, Topic};
 use crate::live::Live;
 use crate::log::{Feed, Log, ReadError};
 
@@ -78,7 +80,7 @@ pub struct Fanout {
 
 impl Fanout {
     /// Starts the shards, the feeder and the fetcher, a thread each. `descriptors` bounds the streams whatever the
-    /// settings say.
+    /// settings say; `silence` tells of a subscriber's peer whether it is still there.
     ///
     /// # Errors
     /// When the kernel gives no thread or poll.
@@ -88,8 +90,9 @@ impl Fanout {
         metrics: Metrics,
         shards: usize,
         descriptors: usize,
+        silence: Silence,
     ) -> io::Result<Arc<Self>> {
-        Self::start_within(log, settings, metrics, shards, descriptors, Bounds::default())
+        Self::start_within(log, settings, metrics, shards, descriptors, silence, Bounds::default())
     }
 
     fn start_within(
@@ -98,6 +101,7 @@ impl Fanout {
         metrics: Metrics,
         shards: usize,
         descriptors: usize,
+        silence: Silence,
         bounds: Bounds,
     ) -> io::Result<Arc<Self>> {
         let base = log.head();
@@ -109,6 +113,7 @@ impl Fanout {
             interest: Interest::new(shards),
             settings,
             metrics,
+            silence,
             arrivals: Arrivals::default(),
             streams: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
             lingering: AtomicUsize::new(0),
@@ -165,7 +170,8 @@ impl Fanout {
     }
 
     /// Forgets a topic's history, here and in the log, and answers how many events it held. Who resumes from before is
-    /// told a gap; what is on its way to the live end at this moment still arrives there.
+    /// told a gap; what is on its way to the live end at this moment still arrives there. To those who are behind nothing of
+    /// it is written once this has answered, but for the rest of a frame that is half-written.
     ///
     /// # Errors
     /// As [`Log::purge`].
@@ -177,14 +183,24 @@ impl Fanout {
             self.pump.pump_waiting();
         }
         self.ring.purge();
+        let mut answers = Vec::with_capacity(self.shards.len());
+        for shard in self.shards.iter() {
+            let (answer, done) = oneshot::channel();
+            shard.send(Command::Purged(answer));
+            answers.push(done);
+        }
+        for done in answers {
+            // A shard that does not answer has ended, and the process with it.
+            let _ = done.await;
+        }
         Ok(purged)
     }
 
-    /// Tells when something has come, of whatever topic: for those who wait for a page of history. What the log shows when
-    /// this returns is not told.
+    /// Tells when something has come of what `selector` matches: for those who wait for a page of history. What the log shows
+    /// when this returns is not told.
     #[must_use]
-    pub fn arrivals(&self) -> Arrival {
-        self.shared.arrivals.listen()
+    pub fn arrivals(&self, selector: Selector) -> Arrival {
+        self.shared.arrivals.listen(selector)
     }
 
     /// Counts a gap that was told in a page.

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use socket2::Socket;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::arrivals::Arrivals;
@@ -14,6 +15,10 @@ use super::metrics::Metrics;
 use super::settings::Settings;
 use crate::event::Subscription;
 use crate::live::Live;
+
+/// For how long the peer of a socket has acknowledged nothing, though something on its way to it asks for that; none when it
+/// owes nothing, or nobody knows.
+pub type Silence = Box<dyn Fn(&Socket) -> Option<Duration> + Send + Sync>;
 
 /// See the module's documentation.
 pub struct Shared {
@@ -27,6 +32,8 @@ pub struct Shared {
     pub settings: Live<Settings>,
     /// What is measured.
     pub metrics: Metrics,
+    /// For how long a subscriber's peer has owed an acknowledgement.
+    pub silence: Silence,
     /// Tells who waits for a page.
     pub(super) arrivals: Arrivals,
     /// Streams of each shard, those on their way to it included.

@@ -4,24 +4,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use http::Method;
 use pingora::apps::{HttpServerApp, ReusedHttpStream};
+use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
-use tokio::time::timeout;
 
-use super::limits::{APPEND_TIME, BODIES};
-use super::metrics::{LogErrorKind, Metrics, SourceMetrics};
-use super::outcome::{self, Limited, Outcome, Refusal};
-use super::rate::AddressLimit;
+use super::bound::{Bindings, Bound};
+use super::limits::BODIES;
+use super::metrics::{Metrics, SourceMetrics};
+use super::outcome::{self, Outcome, Refusal};
+use super::pipeline::Defaults;
+use super::rate::{AddressLimit, Rate, SourceLimit};
+use super::receive::{Accepted, Done, End};
+use super::route::Routed;
 use super::settings::Settings;
-use super::source::{Received, Routed, Source};
-use crate::event::{Delivery, Millis, Topic};
-use crate::lifecycle::{Lifecycle, Phase};
+use crate::event::{Millis, Topic};
+use crate::lifecycle::Lifecycle;
 use crate::live::Live;
 use crate::log::{Appended, Log};
-use crate::net::Peer;
-use crate::net::http::{Answer, BodyBudget, BodyLimit, Exchange, Reuse};
+use crate::net::http::{Answer, BodyBudget, BodyLimit, Exchange, Incoming, Reuse};
+use crate::relay::Relay;
 
 /// How many subscriptions of this instance match a topic.
 pub type Subscribers = Arc<dyn Fn(&Topic) -> u64 + Send + Sync>;
@@ -44,27 +46,52 @@ pub struct Parts {
 
 /// The ingress. Pingora calls it once per request.
 pub struct Ingress {
-    parts: Parts,
-    source: Source,
-    per_address: AddressLimit,
-    append_time: Duration,
-    bodies: BodyBudget,
+    pub(super) parts: Parts,
+    pub(super) bindings: Bindings,
+    /// On all sources together.
+    pub(super) limit: SourceLimit,
+    pub(super) per_address: AddressLimit,
+    pub(super) relay: Option<Relay>,
+    pub(super) append_most: Duration,
+    pub(super) bodies: BodyBudget,
+}
+
+/// What a request is held to: of the settings at the moment it came.
+pub(super) struct Terms {
+    pub(super) body: BodyLimit,
+    pub(super) rate: Option<Rate>,
+    pub(super) rate_per_ip: Option<Rate>,
+    pub(super) defaults: Defaults,
 }
 
 impl Ingress {
-    /// An ingress with the source of contract 3 and no other.
+    /// An ingress for the sources in the settings.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        tracing::warn!("source `default` verifies nothing: whoever reaches the ingress listener may publish");
-        let bodies = BodyBudget::new(BODIES);
-        let source = Source::standard(parts.metrics.source(Source::STANDARD));
-        Self { parts, source, per_address: AddressLimit::default(), append_time: APPEND_TIME, bodies }
+        let bindings = Bindings::new(parts.metrics.clone(), &parts.settings.load().sources);
+        let (limit, per_address) = (SourceLimit::default(), AddressLimit::default());
+        Self {
+            parts,
+            bindings,
+            limit,
+            per_address,
+            relay: None,
+            append_most: Duration::MAX,
+            bodies: BodyBudget::new(BODIES),
+        }
     }
 
-    /// With another deadline for the log than [`APPEND_TIME`].
+    /// With a deadline for the log that no source's is longer than: for tests that wait for it.
     #[must_use]
     pub fn with_append_time(mut self, time: Duration) -> Self {
-        self.append_time = time;
+        self.append_most = time;
+        self
+    }
+
+    /// With what hands webhooks on.
+    #[must_use]
+    pub fn with_relay(mut self, relay: Relay) -> Self {
+        self.relay = Some(relay);
         self
     }
 
@@ -85,110 +112,87 @@ impl Ingress {
         self.parts.metrics.unrouted.count(Outcome::Malformed);
     }
 
-    /// One request's answer, counted.
-    async fn serve(&self, exchange: &mut Exchange) -> Answer {
-        let (metrics, result) = match self.find(exchange) {
-            Some(source) => (&source.metrics, self.receive(source, exchange).await),
-            None => (&self.parts.metrics.unrouted, Err(Refusal::NoRoute)),
+    /// One request's answer, counted. The request may have come to any listener: what it is lent as knows its limits.
+    pub async fn serve(&self, request: &mut Incoming<'_>) -> Answer {
+        let Some((bound, routed, terms)) = self.find(request.request()) else {
+            self.parts.metrics.unrouted.count(Outcome::NotFound);
+            return Refusal::NoRoute.answer();
         };
-        match result {
-            Ok(Accepted { topic, appended, bytes }) => {
-                self.count(metrics, appended, bytes);
-                outcome::accepted(&topic, appended, (self.parts.subscribers)(&topic))
-            }
+        self.serve_bound(&bound, routed, &terms, request).await
+    }
+
+    /// As [`Ingress::serve`], for a request that has been routed.
+    pub(super) async fn serve_bound(
+        &self,
+        bound: &Bound,
+        routed: Routed,
+        terms: &Terms,
+        request: &mut Incoming<'_>,
+    ) -> Answer {
+        let time = (self.parts.clock)();
+        match self.receive(bound, routed, terms, time, request).await {
+            Ok(done) => self.answer(bound, done),
             Err(refusal) => {
-                metrics.count(refusal.outcome());
-                tracing::debug!(outcome = refusal.outcome().as_str(), %refusal, "webhook refused");
+                bound.state.refused(&refusal, time);
+                let source = &*bound.source.name;
+                tracing::debug!(source, outcome = refusal.outcome().as_str(), %refusal, "webhook refused");
                 refusal.answer()
             }
         }
     }
 
-    /// The source the request is for.
-    fn find(&self, exchange: &Exchange) -> Option<&Source> {
-        self.source.route(exchange.request()).map(|_| &self.source)
-    }
-
-    /// Everything between the route and the answer. The order is the module's: what is refused early costs little, and
-    /// nothing is parsed before it is verified.
-    async fn receive(&self, source: &Source, exchange: &mut Exchange) -> Result<Accepted, Refusal> {
-        let method = &exchange.request().method;
-        if method != Method::POST {
-            return Err(Refusal::Method { method: method.clone() });
-        }
-        if self.draining() {
-            return Err(Refusal::Draining);
-        }
-        self.check_rates(source, exchange)?;
-        let time = (self.parts.clock)();
-        let limit = {
-            let settings = self.parts.settings.load();
-            BodyLimit { bytes: settings.max_body, time: settings.body_timeout }
-        };
-        let body = exchange.body_within(limit, &self.bodies).await.map_err(Refusal::Body)?;
-        let delivery = {
-            let head = exchange.request();
-            let routed: Routed<'_> = source.route(head).ok_or(Refusal::NoRoute)?;
-            source.verify(Received { head, routed, body, time }).and_then(|v| source.delivery(v))?
-        };
-        self.append(delivery).await
-    }
-
-    /// The address first: what one sender sends beyond its share does not count against all.
-    fn check_rates(&self, source: &Source, exchange: &Exchange) -> Result<(), Refusal> {
-        let (rate, rate_per_ip) = {
-            let settings = self.parts.settings.load();
-            (settings.rate, settings.rate_per_ip)
-        };
-        if let Some(address) = exchange.peer().and_then(Peer::ip) {
-            let checked = self.per_address.check(rate_per_ip, address);
-            checked.map_err(|exceeded| Refusal::Rate(Limited::Address, exceeded))?;
-        }
-        source.limit.check(rate).map_err(|exceeded| Refusal::Rate(Limited::Source, exceeded))
-    }
-
-    /// Hands the delivery to the log and waits for its word, for a time.
-    async fn append(&self, delivery: Delivery) -> Result<Accepted, Refusal> {
-        let topic = delivery.events[0].topic.clone();
-        let bytes = delivery.events.iter().map(|e| e.data.len() as u64).sum();
-        let metrics = &self.parts.metrics;
-        let begun = Instant::now();
-        let result = timeout(self.append_time, self.parts.log.append(delivery)).await;
-        metrics.log_append_seconds.observe(begun.elapsed().as_secs_f64());
-        match result {
-            Ok(Ok(appended)) => Ok(Accepted { topic, appended, bytes }),
-            Ok(Err(error)) => {
-                metrics.log_error(LogErrorKind::from(&error));
-                Err(Refusal::Log(error))
+    /// What a sender is told of a request that was not refused.
+    fn answer(&self, bound: &Bound, Done { end, answer }: Done) -> Answer {
+        let (metrics, respond) = (&bound.state.metrics, &bound.source.respond);
+        match end {
+            End::Accepted(accepted) => {
+                self.count(metrics, &accepted);
+                let Accepted { topics, appended, .. } = accepted;
+                let own = || outcome::accepted(&topics, appended, self.subscribers(&topics));
+                answer.unwrap_or_else(|| respond.answer(own))
             }
-            Err(_) => {
-                metrics.log_error(LogErrorKind::Slow);
-                Err(Refusal::LogSlow)
+            End::Filtered => {
+                metrics.count(Outcome::Filtered);
+                answer.unwrap_or_else(|| respond.answer(outcome::filtered))
+            }
+            End::Handshake(reply) => {
+                metrics.count(Outcome::Handshake);
+                outcome::handshake(reply)
             }
         }
     }
 
-    fn count(&self, metrics: &SourceMetrics, appended: Appended, bytes: u64) {
-        match appended {
+    /// The source the request is for, and its terms.
+    pub(super) fn find(&self, head: &RequestHeader) -> Option<(Arc<Bound>, Routed, Terms)> {
+        let settings = self.parts.settings.load();
+        let routed = settings.sources.routes().find(head)?;
+        let bound = Arc::clone(self.bindings.table(&settings.sources).at(routed)?);
+        let max_body = bound.source.limits.max_body.unwrap_or(settings.max_body);
+        let terms = Terms {
+            body: BodyLimit { bytes: max_body, time: settings.body_timeout },
+            rate: settings.rate,
+            rate_per_ip: settings.rate_per_ip,
+            defaults: Defaults { max_body, dedupe_window: settings.dedupe_window },
+        };
+        Some((bound, routed, terms))
+    }
+
+    fn count(&self, metrics: &SourceMetrics, accepted: &Accepted) {
+        match accepted.appended {
             Appended::Accepted(placement) => {
                 metrics.count(Outcome::Accepted);
                 metrics.events.inc_by(u64::from(placement.events));
-                self.parts.metrics.event_bytes.inc_by(bytes);
+                self.parts.metrics.event_bytes.inc_by(accepted.bytes);
             }
             Appended::Duplicate(_) => metrics.count(Outcome::Duplicate),
         }
     }
 
-    fn draining(&self) -> bool {
-        self.parts.lifecycle.phase() >= Phase::Draining
+    /// Of events of several topics it is not known: a subscription may match more than one of them.
+    fn subscribers(&self, topics: &[Topic]) -> Option<u64> {
+        let (first, rest) = topics.split_first()?;
+        rest.iter().all(|topic| topic == first).then(|| (self.parts.subscribers)(first))
     }
-}
-
-/// A delivery the log has.
-struct Accepted {
-    topic: Topic,
-    appended: Appended,
-    bytes: u64,
 }
 
 #[async_trait]
@@ -206,7 +210,7 @@ impl HttpServerApp for Ingress {
             }
         };
         let received = Instant::now();
-        let answer = self.serve(&mut exchange).await;
+        let answer = self.serve(&mut exchange.incoming()).await;
         let answered = exchange.answer(&answer, Reuse::within(self.parts.lifecycle.phase())).await;
         self.parts.metrics.answered(received.elapsed());
         answered.finish().await

@@ -91,6 +91,14 @@ impl Metrics {
         SourceMetrics::new(&self.webhooks, &self.events, source)
     }
 
+    /// Takes the series of a source out, which nobody has had for long.
+    pub(super) fn forget(&self, source: &str) {
+        for outcome in Outcome::ALL {
+            let _ = self.webhooks.remove_label_values(&[source, outcome.as_str()]);
+        }
+        let _ = self.events.remove_label_values(&[source]);
+    }
+
     pub(super) fn log_error(&self, kind: LogErrorKind) {
         self.log_errors[kind as usize].inc();
     }
@@ -110,6 +118,11 @@ impl SourceMetrics {
 
     pub(super) fn count(&self, outcome: Outcome) {
         self.outcomes[outcome as usize].inc();
+    }
+
+    /// How often each outcome came.
+    pub(super) fn counts(&self) -> [(Outcome, u64); Outcome::ALL.len()] {
+        Outcome::ALL.map(|outcome| (outcome, self.outcomes[outcome as usize].get()))
     }
 }
 

@@ -3,17 +3,20 @@
 //! Both are token buckets (GCRA, the crate `governor`), made when a limit is first needed and anew when a reload changes
 //! it. What is refused takes no token, so a sender that goes on too fast gets its rate all the same.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use governor::clock::{Clock, MonotonicClock, Reference};
 use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::HashMapStateStore;
-use governor::state::{InMemoryState, NotKeyed};
+use governor::nanos::Nanos;
+use governor::state::keyed::ShrinkableKeyedStateStore;
+use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{NotUntil, Quota, RateLimiter};
 
 use crate::network::Network;
@@ -23,8 +26,9 @@ use crate::network::Network;
 const ADDRESSES: usize = 16_384;
 
 /// Buckets that the addresses beyond those share, by a hash. So a crowd can't grow the table, nor get a fresh bucket for
-/// each of its addresses; a newcomer's chance to share with one that floods stays small.
-const SHARED: u16 = 1024;
+/// each of its addresses; a newcomer's chance to share with one that floods stays small, and who came before the crowd
+/// shares with nobody.
+const SHARED: usize = 1024;
 
 /// How long a full table is not looked through again for addresses that have been quiet: that is work on all of them.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -80,19 +84,24 @@ pub(super) struct AddressLimit<C: Clock = MonotonicClock> {
     current: Current<Table<C>>,
 }
 
-type Keyed<C> = RateLimiter<Key, HashMapStateStore<Key>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+type Keyed<C> = RateLimiter<Network, Buckets, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-/// Who has a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    /// An IPv4 address, or an IPv6 network of 64 bits: whoever has one address of such a network has all of them.
-    Address(Network),
-    /// One of those that are shared.
-    Shared(u16),
+/// Buckets by address, no more than [`ADDRESSES`].
+#[derive(Default)]
+struct Own(Mutex<HashMap<Network, InMemoryState>>);
+
+/// The buckets, each by an IPv4 address, or by an IPv6 network of 64 bits: whoever has one address of such a network has all
+/// of them.
+struct Buckets {
+    own: Arc<Own>,
+    shared: Box<[InMemoryState]>,
+    /// Seeded, so that nobody can choose with whom to share.
+    seed: RandomState,
 }
 
 struct Table<C: Clock> {
     limiter: Keyed<C>,
+    own: Arc<Own>,
     made: C::Instant,
     /// When it was last looked through: nanoseconds since `made`.
     looked: AtomicU64,
@@ -122,41 +131,97 @@ impl<C: Clock + Clone> SourceLimit<C> {
 impl<C: Clock + Clone> AddressLimit<C> {
     /// Takes a token of the address. Without a rate there is no limit.
     pub(super) fn check(&self, rate: Option<Rate>, address: IpAddr) -> Result<(), Exceeded> {
-        let make = |rate: Rate| Table {
-            limiter: RateLimiter::hashmap_with_clock(rate.0, self.clock.clone()),
-            made: self.clock.now(),
-            looked: AtomicU64::new(0),
-        };
+        let make = |rate: Rate| Table::new(rate, self.clock.clone());
         let Some(table) = self.current.of(rate, make) else { return Ok(()) };
-        let table = &table.limit;
-        let key = table.key(address, self.clock.now());
-        table.limiter.check_key(&key).map_err(|until| Exceeded::of(&until, self.clock.now()))
+        let (table, network) = (&table.limit, Network::from(address));
+        table.make_room(network, self.clock.now());
+        table.limiter.check_key(&network).map_err(|until| Exceeded::of(&until, self.clock.now()))
     }
 }
 
 impl<C: Clock> Table<C> {
-    /// The address's own bucket, or a shared one where too many have their own. Between the look and the use others may
-    /// come in: the table is larger then by as many as there are threads, at most.
-    fn key(&self, address: IpAddr, now: C::Instant) -> Key {
-        if self.limiter.len() >= ADDRESSES && !self.has_room(now) {
-            return Key::Shared(shared(address));
-        }
-        Key::Address(Network::from(address))
+    fn new(rate: Rate, clock: C) -> Self {
+        let (own, made) = (Arc::<Own>::default(), clock.now());
+        let limiter = RateLimiter::new(rate.0, Buckets::new(Arc::clone(&own)), clock);
+        Self { limiter, own, made, looked: AtomicU64::new(0) }
     }
 
-    /// Forgets addresses that have been quiet for long enough to be as good as new; now and then.
-    fn has_room(&self, now: C::Instant) -> bool {
+    /// Forgets addresses that have been quiet for long enough to be as good as new, when there is no room for this one; now
+    /// and then.
+    fn make_room(&self, network: Network, now: C::Instant) {
+        if self.own.has_room_for(network) {
+            return;
+        }
         let age: u64 = now.duration_since(self.made).into();
         let looked = self.looked.load(Ordering::Relaxed);
         if age.saturating_sub(looked) < LOOK_AGAIN.as_nanos() as u64 {
-            return false;
+            return;
         }
-        let mine = self.looked.compare_exchange(looked, age, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        if mine {
+        if self.looked.compare_exchange(looked, age, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
-        mine && self.limiter.len() < ADDRESSES
+    }
+}
+
+impl Own {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Network, InMemoryState>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_room_for(&self, network: Network) -> bool {
+        let own = self.lock();
+        own.len() < ADDRESSES || own.contains_key(&network)
+    }
+}
+
+impl Buckets {
+    fn new(own: Arc<Own>) -> Self {
+        let shared = std::iter::repeat_with(InMemoryState::default).take(SHARED).collect();
+        Self { own, shared, seed: RandomState::new() }
+    }
+}
+
+impl StateStore for Buckets {
+    type Key = Network;
+
+    /// In the address's own bucket, or in a shared one where too many others have their own.
+    fn measure_and_replace<T, F, E>(&self, network: &Network, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut own = self.own.lock();
+        if let Some(bucket) = own.get(network) {
+            return bucket.measure_and_replace(&NotKeyed::NonKey, measure);
+        }
+        if own.len() < ADDRESSES {
+            return own.entry(*network).or_default().measure_and_replace(&NotKeyed::NonKey, measure);
+        }
+        drop(own);
+        let shared = self.seed.hash_one(network) as usize % SHARED;
+        self.shared[shared].measure_and_replace(&NotKeyed::NonKey, measure)
+    }
+}
+
+impl ShrinkableKeyedStateStore<Network> for Buckets {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.own.lock().retain(|_, bucket| {
+            // A bucket shows itself only to who measures it.
+            let shown = bucket.measure_and_replace(&NotKeyed::NonKey, Err::<((), Nanos), Option<Nanos>>);
+            shown.is_err_and(|until| until.is_some_and(|until| until > drop_below))
+        });
+    }
+
+    fn shrink_to_fit(&self) {
+        self.own.lock().shrink_to_fit();
+    }
+
+    fn len(&self) -> usize {
+        self.own.lock().len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.own.lock().is_empty()
     }
 }
 
@@ -164,14 +229,6 @@ impl<C: Clock> std::fmt::Debug for Table<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Table").field("addresses", &self.limiter.len()).finish_non_exhaustive()
     }
-}
-
-fn shared(address: IpAddr) -> u16 {
-    use std::hash::BuildHasher;
-    use std::sync::LazyLock;
-    /// Seeded, so that nobody can choose with whom to share.
-    static SEED: LazyLock<std::hash::RandomState> = LazyLock::new(Default::default);
-    (SEED.hash_one(Network::from(address)) % u64::from(SHARED)) as u16
 }
 
 /// The limiter of the rate that is configured now.
@@ -295,14 +352,31 @@ mod tests {
         let let_in = (0..crowd).filter(|n| limit.check(one, numbered(*n)).is_ok()).count();
         let addresses =
             |limit: &AddressLimit<_>| limit.current.0.load_full().map_or(0, |made| made.limit.limiter.len());
-        assert_eq!(let_in, ADDRESSES + usize::from(SHARED));
-        assert_eq!(addresses(&limit), ADDRESSES + usize::from(SHARED));
-        // Those that have one keep being limited, at worst together with others.
+        assert_eq!(let_in, ADDRESSES + SHARED);
+        assert_eq!(addresses(&limit), ADDRESSES);
         assert!(limit.check(one, numbered(0)).is_err());
         // Once they have been quiet they are forgotten, and newcomers have their own again.
         limit.clock.advance(Duration::from_secs(10));
         assert_eq!(limit.check(one, numbered(crowd)), Ok(()));
         assert_eq!(addresses(&limit), 1);
+    }
+
+    #[test]
+    fn who_was_there_before_a_crowd_shares_with_none_of_it() {
+        let limit = AddressLimit::<FakeRelativeClock>::default();
+        let quick = rate(10, 20);
+        for n in 0..ADDRESSES as u32 {
+            assert_eq!(limit.check(quick, numbered(n)), Ok(()));
+        }
+        // Newcomers, until each bucket that they share is empty.
+        let mut refused = 0;
+        for n in (1 << 20..).take(40 * SHARED) {
+            refused += usize::from(limit.check(quick, numbered(n)).is_err());
+        }
+        assert!(refused > 0);
+        for known in [0, 1, ADDRESSES as u32 - 1] {
+            assert_eq!((0..40).filter(|_| limit.check(quick, numbered(known)).is_ok()).count(), 19);
+        }
     }
 
     #[test]

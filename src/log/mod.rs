@@ -67,7 +67,9 @@ pub trait Log: Send + Sync + 'static {
     async fn read(&self, selector: &Selector, after: Position, limit: ReadLimit) -> Result<Page, ReadError>;
 
     /// The place just before the events that `since` names, for a subscription to `selector` through `filter`. The head,
-    /// when nothing is kept of it; never after it. Unless a kind has a better way, it reads what is kept from its start.
+    /// when nothing is kept of it; never after it. The filter matters to [`Since::Last`] alone: what lies between the
+    /// others is for the reader to pass over, who does that in pages. What is evicted between this and a read from there
+    /// is told by the read as lost. Unless a kind has a better way, it reads what is kept from its start.
     ///
     /// # Errors
     /// [`ReadError`]; the caller may ask again.
@@ -99,7 +101,7 @@ pub trait Log: Send + Sync + 'static {
     /// a gap, as after any eviction. What was written to subscribers is out of reach.
     ///
     /// # Errors
-    /// [`ReadError`]; then nothing, or not everything, is forgotten: the caller is to ask again.
+    /// [`ReadError`]; then all, some or nothing of it is forgotten: the caller is to ask again.
     async fn purge(&self, topic: &Topic) -> Result<u64, ReadError> {
         let _ = topic;
         Err(ReadError::Unsupported)
@@ -337,8 +339,7 @@ pub struct HistorySettings {
     pub rules: Vec<(crate::event::Pattern, TopicLimits)>,
     /// Bytes over all topics. No topic is emptied while another holds more than its share (total ÷ topics).
     pub total: usize,
-    /// How long a dedupe key is remembered.
-    pub dedupe_window: Duration,
-    /// Dedupe keys remembered at most; the oldest goes first, and going before its window is over is counted.
+    /// Dedupe keys remembered at most, whatever their windows; the one whose window ends first goes first, and going
+    /// before that is counted.
     pub dedupe_keys: usize,
 }

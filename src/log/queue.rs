@@ -61,8 +61,8 @@ impl Publishers {
     pub async fn append(&self, delivery: Delivery) -> Outcome {
         let claim = match delivery.dedupe {
             None => None,
-            Some(key) => loop {
-                match self.in_flight.claim(key) {
+            Some(dedupe) => loop {
+                match self.in_flight.claim(dedupe.key) {
                     Turn::First(claim) => break Some(claim),
                     Turn::Second(waiting) => {
                         if let Some(outcome) = waiting.outcome().await {
@@ -161,7 +161,7 @@ impl Drop for Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{DedupeKey, Epoch, Event, Millis, Topic};
+    use crate::event::{Dedupe, DedupeKey, Epoch, Event, Millis, Topic};
     use crate::log::{Appended, Placement};
 
     const PLACED: Placement = Placement { epoch: Epoch::new(1), sequence: 9, events: 1 };
@@ -169,7 +169,11 @@ mod tests {
     fn delivery(key: Option<u8>) -> Delivery {
         let topic = Topic::parse("a").unwrap();
         let event = Event { topic, kind: None, time: Millis(0), data: "x".into() };
-        Delivery { events: vec![event], dedupe: key.map(|k| DedupeKey([k; 16])) }
+        Delivery { events: vec![event], dedupe: key.map(keyed) }
+    }
+
+    fn keyed(k: u8) -> Dedupe {
+        Dedupe { key: DedupeKey([k; 16]), window: std::time::Duration::from_mins(1) }
     }
 
     fn spawn(publishers: &Publishers, key: Option<u8>) -> tokio::task::JoinHandle<Outcome> {

@@ -12,6 +12,8 @@ const INGRESS: (usize, usize) = (16, 4096);
 /// Requests in flight through the edge at most, and at least; in between a sixteenth of all. Each may hold two descriptors: the
 /// caller's and the app's.
 const EDGE: (usize, usize) = (16, 8192);
+/// Connections that webhooks are handed on over, in use and idle, at most, and at least; in between a sixteenth of all.
+const RELAY: (usize, usize) = (4, 1024);
 /// Idle connections to the app that may be kept.
 pub(crate) const UPSTREAM_POOL: usize = 128;
 /// What is assumed where the system knows no limit. More than this is not given out either way.
@@ -26,6 +28,8 @@ pub struct Budget {
     pub edge: usize,
     /// Open connections of the ingress's listener.
     pub ingress: usize,
+    /// Connections that webhooks are handed on over, in use and idle.
+    pub relay: usize,
     /// Open connections of the admin's listener.
     pub admin: usize,
 }
@@ -40,8 +44,9 @@ impl Budget {
         let ingress = (free / 32).clamp(INGRESS.0, INGRESS.1);
         let edge = (free / 16).clamp(EDGE.0, EDGE.1);
         let pool = UPSTREAM_POOL.min(free / 8);
-        let left = free.saturating_sub(ingress + 2 * edge + pool);
-        Self { subscribers: wanted.min(left), edge, ingress, admin: ADMIN }
+        let relay = (free / 16).clamp(RELAY.0, RELAY.1);
+        let left = free.saturating_sub(ingress + 2 * edge + pool + relay);
+        Self { subscribers: wanted.min(left), edge, ingress, relay, admin: ADMIN }
     }
 }
 
@@ -63,18 +68,18 @@ mod tests {
 
     #[test]
     fn shares() {
-        for (open_files, wanted, subscribers, edge, ingress) in [
-            (1 << 20, 100_000, 100_000, 8192, 4096),
-            (1 << 20, 5_000_000, 1_048_576 - 192 - 4096 - 16_384 - 128, 8192, 4096),
-            (u64::MAX, 100_000, 100_000, 8192, 4096),
-            (65_536, 100_000, 65_536 - 192 - 2042 - 2 * 4084 - 128, 4084, 2042),
-            (20_000, 100_000, 19_808 - 619 - 2 * 1238 - 128, 1238, 619),
-            (1024, 100_000, 832 - 26 - 2 * 52 - 104, 52, 26),
-            (256, 100_000, 64 - 16 - 2 * 16 - 8, 16, 16),
-            (0, 100_000, 0, 16, 16),
+        for (open_files, wanted, subscribers, edge, ingress, relay) in [
+            (1 << 20, 100_000, 100_000, 8192, 4096, 1024),
+            (1 << 20, 5_000_000, 1_048_576 - 192 - 4096 - 16_384 - 128 - 1024, 8192, 4096, 1024),
+            (u64::MAX, 100_000, 100_000, 8192, 4096, 1024),
+            (65_536, 100_000, 65_536 - 192 - 2042 - 2 * 4084 - 128 - 1024, 4084, 2042, 1024),
+            (20_000, 100_000, 19_808 - 619 - 2 * 1238 - 128 - 1024, 1238, 619, 1024),
+            (1024, 100_000, 832 - 26 - 2 * 52 - 104 - 52, 52, 26, 52),
+            (256, 100_000, 64 - 16 - 2 * 16 - 8 - 4, 16, 16, 4),
+            (0, 100_000, 0, 16, 16, 4),
         ] {
             let budget = Budget::share(open_files, wanted);
-            assert_eq!(budget, Budget { subscribers, edge, ingress, admin: ADMIN }, "{open_files}");
+            assert_eq!(budget, Budget { subscribers, edge, ingress, relay, admin: ADMIN }, "{open_files}");
         }
     }
 
@@ -82,7 +87,7 @@ mod tests {
     fn the_sum_stays_below_the_limit() {
         for open_files in (256..200_000).step_by(509) {
             let budget = Budget::share(open_files, usize::MAX);
-            let sum = RESERVED + ADMIN + budget.subscribers + 2 * budget.edge + budget.ingress;
+            let sum = RESERVED + ADMIN + budget.subscribers + 2 * budget.edge + budget.ingress + budget.relay;
             assert!(sum as u64 <= open_files, "{open_files}: {budget:?}");
         }
     }

@@ -15,6 +15,8 @@ mod listener;
 mod proxy_protocol;
 mod refusal;
 mod service;
+mod silence;
+pub(crate) mod upstream;
 
 pub use address::{Address, AddressError};
 pub use conn::{Conn, Peer, take_conn};
@@ -28,3 +30,5 @@ pub use proxy_protocol::ProxyProtocol;
 pub use proxy_protocol::{Caller, Header, HeaderError, parse as parse_proxy_header};
 pub use refusal::Refusal;
 pub use service::{HEAD_TIMEOUT, IDLE_TIMEOUT, Limits, Open, Service, Settings};
+pub use silence::silence;
+pub use upstream::{Roots, Upstream, UpstreamScheme, UpstreamTimeouts};

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { aGap, datas, listen, stage, withData } from './lib/browser.mjs';
-import { check } from './lib/checks.mjs';
+import { check, Happenings } from './lib/checks.mjs';
 import { header, heartbeats, streamText, Tap } from './lib/tap.mjs';
 
 async function receives() {
@@ -52,9 +52,15 @@ async function staysFresh() {
     const page = await listen(tap.url, '/topics/orders');
     const stream = await tap.stream(0);
     await stream.response.wait(() => heartbeats(stream) >= 3, 'heartbeats');
-    // What it didn't ask for moves its cursor on: its next heartbeat carries the id, and no event.
+    // What it didn't ask for moves its cursor on: its next heartbeat carries the id, and no event. That it has passed
+    // the tap doesn't tell that the browser has read it, and a cut throws away what it hasn't.
+    const reads = new Happenings();
+    const devtools = await page.page.context().newCDPSession(page.page);
+    devtools.on('Network.dataReceived', ({ dataLength }) => reads.push(dataLength));
+    await devtools.send('Network.enable');
     const { cursor } = await server.publish('elsewhere', 'not for us');
     await stream.response.wait(() => streamText(stream).includes(`id: ${cursor}\n\n`), 'a block with an id alone');
+    await reads.wait((bytes) => bytes >= `id: ${cursor}\n\n`.length, 'the browser to read it');
     tap.cut();
     assert.equal(header(await tap.stream(1), 'last-event-id'), cursor, 'it resumes from that id');
     await server.publish('orders', 'at last');

@@ -36,6 +36,15 @@ impl Front {
     }
 
     pub fn start_trusting(upstream: Option<Upstream>, roots: Roots) -> Self {
+        Self::start_with(upstream, roots, |edge, _| edge)
+    }
+
+    /// With an edge that is made into more than a proxy.
+    pub fn start_with(
+        upstream: Option<Upstream>,
+        roots: Roots,
+        more: impl FnOnce(Edge, &Lifecycle) -> Edge,
+    ) -> Self {
         let timeouts = UpstreamTimeouts {
             connect: Duration::from_secs(2),
             first_byte: PAUSE / 2,
@@ -57,6 +66,7 @@ impl Front {
         let (phase, lifecycle) = Lifecycle::new();
         phase.send(Phase::Serving).unwrap();
         let edge = Edge::new(live, lifecycle.clone(), Metrics::register(&registry).unwrap(), roots);
+        let edge = more(edge, &lifecycle);
         let running = Running::start_in(proxy(edge), 1000, Limits::default(), phase, lifecycle);
         Self { running, registry, settings }
     }

@@ -2,6 +2,7 @@
 
 mod app;
 mod edge;
+mod exposed;
 mod harness;
 mod net;
 mod proxied;

@@ -30,3 +30,4 @@ mod slow;
 mod start;
 mod stream;
 mod support;
+mod vanish;

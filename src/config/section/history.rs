@@ -53,11 +53,11 @@ impl Default for Raw {
 }
 
 impl Raw {
-    /// The log's settings, with the limits that topic rules set and the dedupe window and keys.
+    /// The log's settings, with the limits that topic rules set and the number of dedupe keys.
     pub fn build(
         &self,
         topics: &[(TopicRule, Option<TopicLimits>)],
-        (dedupe_window, dedupe_keys): (Duration, usize),
+        dedupe_keys: usize,
         check: &mut Check<'_>,
     ) -> HistorySettings {
         let default = self.limits();
@@ -70,7 +70,7 @@ impl Raw {
         // A rule without limits of its own still ends the search, so it carries the default's.
         let rules =
             topics.iter().map(|(rule, limits)| (rule.pattern.clone(), limits.unwrap_or(default))).collect();
-        HistorySettings { default, rules, total, dedupe_window, dedupe_keys }
+        HistorySettings { default, rules, total, dedupe_keys }
     }
 
     fn limits(&self) -> TopicLimits {

@@ -14,13 +14,14 @@ use super::between;
 use super::proxy_protocol::ProxyProtocol;
 
 /// The largest body that may be allowed. A body is held in memory whole, and so is the event it becomes.
-const MAX_BODY: usize = 256 * 1024 * 1024;
+pub(super) const MAX_BODY: usize = 256 * 1024 * 1024;
 
 /// Bounds on a body's time. Longer would let slow senders pile up.
 const BODY_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_hours(1));
 
 /// Bounds on the dedupe window. Senders retry for days at most; each key takes memory for that long.
-const DEDUPE_WINDOW: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(30 * 24));
+pub(super) const DEDUPE_WINDOW: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_hours(30 * 24));
 
 /// The section as written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,7 +49,7 @@ pub(in crate::config) struct Raw {
 /// A rate as written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Rate {
+pub(super) struct Rate {
     /// Webhooks a second, on average.
     #[schemars(required, range(min = 1, max = 1_000_000))]
     per_second: Option<NonZeroU32>,
@@ -60,7 +61,7 @@ struct Rate {
 
 impl Rate {
     /// Where the average is missing it has been reported, and what is built is not used.
-    fn build(self) -> Option<ingress::Rate> {
+    pub fn build(self) -> Option<ingress::Rate> {
         let per_second = self.per_second?;
         Some(ingress::Rate::per_second(per_second, self.burst.unwrap_or(per_second)))
     }
@@ -99,7 +100,12 @@ impl Default for Dedupe {
 
 impl Raw {
     /// The listener's settings.
-    pub fn build(&self, check: &mut Check<'_>) -> ingress::Settings {
+    pub fn build(
+        &self,
+        dedupe_window: Duration,
+        sources: ingress::Sources,
+        check: &mut Check<'_>,
+    ) -> ingress::Settings {
         let Size(max_body) = self.max_body.0;
         if max_body > MAX_BODY {
             let (most, got) = (show_size(MAX_BODY), self.max_body.0);
@@ -111,8 +117,10 @@ impl Raw {
         ingress::Settings {
             max_body,
             body_timeout,
+            dedupe_window,
             rate: self.rate.and_then(Rate::build),
             rate_per_ip: self.rate_per_ip.and_then(Rate::build),
+            sources,
         }
     }
 }

@@ -11,13 +11,12 @@ mod edge;
 mod fanout;
 mod history;
 mod ingress;
-#[cfg_attr(not(test), allow(dead_code, reason = "sources are written on it"))]
 mod jwt;
 mod log;
 mod proxy_protocol;
 mod readiness;
+mod sources;
 mod topics;
-#[cfg_attr(not(test), allow(dead_code, reason = "sources are written on it"))]
 mod verify;
 
 use std::path::PathBuf;
@@ -29,10 +28,12 @@ use serde::{Deserialize, Serialize};
 use super::Config;
 use super::check::Check;
 use super::written::{Environment, show_duration};
+use crate::ingress::Registry;
 
 pub use self::drain::Drain;
 pub use self::fanout::Shards;
 pub use self::log::LogKind;
+pub(super) use self::sources::secrets as source_secrets;
 pub use self::topics::TopicRule;
 
 /// Configuration of sidestream. Every key may be left out.
@@ -58,14 +59,18 @@ pub(super) struct Root {
     /// Rules for topics by pattern; the first whose pattern matches a topic applies.
     #[schemars(length(max = 1000))]
     pub topics: Vec<topics::Raw>,
+    /// Who may send webhooks. Without any: /webhooks/{topic}, which verifies nothing.
+    #[schemars(length(max = 256))]
+    pub sources: sources::List,
 }
 
 impl Root {
     /// Checks bounds and relations, and builds the settings of every part.
-    pub fn build(&self, check: &mut Check<'_>, environment: &Environment<'_>) -> Config {
+    pub fn build(&self, check: &mut Check<'_>, environment: &Environment<'_>, registry: &Registry) -> Config {
         let (edge, fanout) = self.edge.build(check);
         let topics = topics::build(&self.topics, &self.history, check);
-        let dedupe = self.ingress.dedupe.build(check);
+        let (dedupe_window, dedupe_keys) = self.ingress.dedupe.build(check);
+        let sources = sources::build(&self.sources, edge.upstream.as_ref(), check, environment, registry);
         edge::distinct_listeners(
             [&self.edge.listen.0.0, &self.ingress.listen.0.0, &self.admin.listen.0.0],
             check,
@@ -80,12 +85,13 @@ impl Root {
             },
             edge,
             fanout,
-            ingress: self.ingress.build(check),
+            ingress: self.ingress.build(dedupe_window, sources.sources, check),
+            relay: sources.plans,
             admin: crate::admin::Settings {
                 token: self.admin.token(check, environment),
                 readiness: self.readiness.log.into(),
             },
-            history: self.history.build(&topics, dedupe, check),
+            history: self.history.build(&topics, dedupe_keys + sources.dedupe_keys, check),
             topics: topics.into_iter().map(|(rule, _)| rule).collect(),
             shards: self.fanout.build(check),
             drain: self.drain.build(check),
@@ -96,7 +102,8 @@ impl Root {
 
     /// The files that secrets are in.
     pub fn secret_files(&self, environment: &Environment<'_>) -> Vec<PathBuf> {
-        self.admin.token.iter().filter_map(|secret| secret.path(environment)).collect()
+        let token = self.admin.token.iter().filter_map(|secret| secret.path(environment));
+        token.chain(sources::secret_files(&self.sources, environment)).collect()
     }
 }
 

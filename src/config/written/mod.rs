@@ -12,10 +12,12 @@ mod names;
 mod origin;
 mod prefix;
 mod proxy;
+mod relay;
 mod secret;
 mod signed;
 mod size;
 mod slow;
+mod source;
 mod upstream;
 
 use std::borrow::Cow;
@@ -32,10 +34,12 @@ pub(super) use names::{RuleMatch, RuleName};
 pub(super) use origin::Origin;
 pub(super) use prefix::Prefix;
 pub(super) use proxy::Proxy;
+pub(super) use relay::{Located, RelayUrl};
 pub(super) use secret::{Environment, SecretSource};
 pub(super) use signed::Signed;
 pub(super) use size::{Size, show as show_size};
 pub(super) use slow::SlowSource;
+pub(super) use source::{SourceName, SourcePath};
 pub(super) use upstream::AppUrl;
 
 /// Where a schema node says, for people, what is expected.
@@ -91,6 +95,10 @@ pub(super) const KINDS: &[Kind] = &[
     kind::<Proxy>(),
     kind::<RuleMatch>(),
     kind::<Origin>(),
+    kind::<SourceName>(),
+    kind::<SourcePath>(),
+    kind::<Located>(),
+    kind::<RelayUrl>(),
     kind::<HeaderField>(),
     kind::<Signed>(),
     kind::<TokenAlgorithm>(),

@@ -1,5 +1,6 @@
 //! Who asks, by table; networks; and any headers at all.
 
+use http::HeaderName;
 use proptest::prelude::*;
 
 use super::*;
@@ -45,8 +46,8 @@ fn a_strangers_headers_change_nothing() {
         &[(XFF, "1.2.3.4"), (FWD, "for=1.2.3.4"), ("x-real-ip", "1.2.3.4"), ("x-forwarded-proto", "https")],
     ] {
         assert_eq!(of(peer("192.0.2.7"), lines).as_deref(), Some("192.0.2.7"), "{lines:?}");
-        let path = path(peer("192.0.2.7"), &headers(lines), &proxies());
-        assert_eq!(path, Path { addresses: vec!["192.0.2.7".parse().unwrap()], ..Path::default() });
+        let path = way(peer("192.0.2.7"), &headers(lines), &proxies());
+        assert_eq!(path, Way { addresses: vec!["192.0.2.7".parse().unwrap()], ..Way::default() });
         assert_eq!(client(Peer::Unix, &headers(lines), &trusting(&["0.0.0.0/0", "::/0"])), None);
         assert_eq!(
             client(peer("10.0.0.1"), &headers(lines), &TrustedProxies::default()),
@@ -147,13 +148,13 @@ fn proxies_in_a_row_are_believed_for_a_while() {
     let of = |list: &str| of(peer("10.0.0.1"), &[(XFF, list)]).unwrap();
     assert_eq!(of(&row(MAX_HOPS - 1)), "192.0.2.7");
     assert_eq!(of(&row(MAX_HOPS)), "10.0.0.2");
-    let path = path(peer("10.0.0.1"), &headers(&[(XFF, &row(1000))]), &proxies());
+    let path = way(peer("10.0.0.1"), &headers(&[(XFF, &row(1000))]), &proxies());
     assert_eq!(path.addresses.len(), MAX_HOPS + 1);
 }
 
 #[test]
 fn scheme_and_host_are_those_that_the_client_used() {
-    let path = |lines: &[(&'static str, &str)]| path(peer("10.0.0.1"), &headers(lines), &proxies());
+    let path = |lines: &[(&'static str, &str)]| way(peer("10.0.0.1"), &headers(lines), &proxies());
     let told =
         path(&[(XFF, "192.0.2.7"), ("x-forwarded-proto", "WSS"), ("x-forwarded-host", "[2001:db8::1]:80")]);
     assert_eq!(told.scheme, Some(Scheme::Https));
@@ -247,7 +248,7 @@ proptest! {
             let Ok(value) = HeaderValue::from_bytes(&value) else { continue };
             headers.append(if xff { X_FORWARDED_FOR } else { header::FORWARDED }, value);
         }
-        let path = path(from, &headers, &proxies());
+        let path = way(from, &headers, &proxies());
         prop_assert_eq!(path.addresses.first().copied(), client(from, &headers, &proxies()));
         prop_assert!(path.addresses.len() <= MAX_HOPS + 1);
         // All but the first are those of trusted proxies.

@@ -21,7 +21,6 @@ fn log(events: usize) -> MemoryLog {
         default: TopicLimits { events, bytes: 64 << 20, age: Duration::from_hours(1) },
         rules: Vec::new(),
         total: 64 << 20,
-        dedupe_window: Duration::from_hours(1),
         dedupe_keys: 10,
     };
     MemoryLog::new(Live::fixed(history), Clock::system(), EPOCH)

@@ -2,7 +2,6 @@
 //! with its lag.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use socket2::Socket;
 
@@ -77,7 +76,7 @@ pub struct Conn {
     pub remote: Option<SocketAddr>,
     /// Counts it under its address, while that is limited.
     #[expect(dead_code, reason = "held for its drop")]
-    pub held: Option<Arc<Held>>,
+    pub held: Option<Held>,
     /// When it was opened, in seconds since the fan-out's start.
     pub opened: u32,
     /// When it last had all of a batch, or as many bytes in parts, or stood at the live end, in the same seconds. Kept while
@@ -100,6 +99,8 @@ pub struct Conn {
     pub ending: Option<Ending>,
     /// In the queue of connections that can go on.
     pub queued: Queued,
+    /// What its last heartbeat found of its peer.
+    pub peer: Peer,
 }
 
 impl Conn {
@@ -131,6 +132,16 @@ pub enum Ending {
 pub enum Queued {
     Yes,
     No,
+}
+
+/// What a heartbeat finds of a connection's peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// It acknowledges what it gets.
+    There,
+    /// It has been silent for too long. At the next heartbeat, too, and it has vanished: a single look can't tell an
+    /// acknowledgement that is lost from one that is on its way.
+    Silent,
 }
 
 /// A reference that a later connection with the same key does not answer to.

@@ -30,7 +30,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 pub use self::conn::ConnRef;
-use self::conn::{Conn, Place, Queued};
+use self::conn::{Conn, Peer, Place, Queued};
 use self::group::{Group, Key};
 use self::replay::{Ready, Wanted};
 use self::routes::Routes;
@@ -151,6 +151,8 @@ struct Live {
     at: Cursor,
     /// The log's resets up to that place.
     resets: u64,
+    /// The log's purges that it was told of.
+    purges: u64,
     /// The epoch before the one of that place, once there is one.
     left: Option<Epoch>,
     /// The first ring number of the current order, and the place before it.
@@ -169,6 +171,7 @@ impl Live {
             next: 0,
             at,
             resets: 0,
+            purges: 0,
             left: None,
             since: (0, at.position),
             jobs: VecDeque::new(),
@@ -233,6 +236,11 @@ impl Shard {
             self.write_slices();
             self.go_on();
             self.on_timers();
+            if !self.behind.ready.is_empty() {
+                // Replays never end a thread's slice by themselves: without this, whoever is to take the next webhook, or to
+                // read a page, waits for the scheduler's tick, which is 4 ms where there is no preemption.
+                std::thread::yield_now();
+            }
         }
     }
 
@@ -288,6 +296,11 @@ impl Shard {
             Command::Drain(window) => self.drain(window),
             Command::List(request) => self.list(request),
             Command::End(conn, answer) => self.end_asked(conn, answer),
+            Command::Purged(answer) => {
+                self.drop_pages();
+                // Whoever asked may have gone.
+                let _ = answer.send(());
+            }
             Command::Fault(Fault::Panic) => panic!("a test asked this shard to panic"),
             Command::Fault(Fault::Stall(until)) => {
                 let _ = until.recv();
@@ -346,6 +359,7 @@ impl Shard {
             rest: None,
             ending: None,
             queued: Queued::No,
+            peer: Peer::There,
         });
         self.shared.metrics.opened.inc();
         self.shared.metrics.lagging.inc();

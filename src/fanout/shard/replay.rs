@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::Shard;
 use super::conn::{Conn, ConnRef, Ending, Place, Queued};
 use super::group::Key;
 use super::live::{Sent, send};
+use super::{Live, Shard};
 use crate::event::{Cursor, LoggedEvent, Position};
 use crate::fanout::batch::{Batch, Placed};
 use crate::fanout::command::{Fetched, PageKey};
@@ -217,7 +217,25 @@ impl Shard {
         let conn = &self.conns[key as usize];
         let Cursor { epoch, position } = conn.place.reader()?.cursor();
         let group = self.groups[conn.group as usize].0;
-        Some(PageKey { group, epoch, resets: self.live.resets, after: position })
+        let Live { resets, purges, .. } = self.live;
+        Some(PageKey { group, epoch, resets, purges, after: position })
+    }
+
+    /// Something was purged from history. What was read of it before is written to nobody: who waits for a page asks again.
+    pub(super) fn drop_pages(&mut self) {
+        self.live.purges += 1;
+        self.behind.pages.clear();
+        for (_, ready) in &mut self.behind.ready {
+            if matches!(ready, Ready::Page(_)) {
+                *ready = Ready::Writable;
+            }
+        }
+        let keys: Vec<Key> = self.conns.iter().map(|(key, _)| key as Key).collect();
+        for key in keys {
+            if self.conns[key as usize].place.stop_fetching() {
+                self.queue(key, Ready::Writable);
+            }
+        }
     }
 
     /// A connection that is about to close waits for no page; one that nobody waits for is not read.

@@ -5,12 +5,12 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Shard;
-use super::conn::{Conn, ConnRef, Place};
+use super::conn::{Conn, ConnRef, Peer, Place};
 use super::group::Key;
 use super::live::{Sent, send};
 use super::wheel::Wheel;
 use crate::event::{Beats, Cursor, Position};
-use crate::fanout::limits::{AGES_KEPT, DRAIN_STEP, PATROL};
+use crate::fanout::limits::{AGES_KEPT, DRAIN_STEP, PATROL, VANISHED_BEATS, VANISHED_LEAST};
 use crate::fanout::reader::Reader;
 use crate::fanout::{Closed, Slow};
 use crate::sse::{self, Framed};
@@ -142,9 +142,31 @@ impl Shard {
     /// One heartbeat of each of these connections.
     pub(super) fn beat_all(&mut self, keys: &[Key]) {
         let beat = Beat::new(self);
+        let patience = (self.shared.settings.load().heartbeat * VANISHED_BEATS).max(VANISHED_LEAST);
         for &key in keys {
-            self.beat(key, &beat);
+            if self.has_vanished(key, patience) {
+                self.give_up(key);
+            } else {
+                self.beat(key, &beat);
+            }
         }
+    }
+
+    /// Whether this connection's peer has been silent for longer than `patience` at two heartbeats in a row. It is asked
+    /// here and not by `TCP_USER_TIMEOUT`, which would also end whoever stands still: see `net::silence`.
+    fn has_vanished(&mut self, key: Key, patience: Duration) -> bool {
+        let conn = &mut self.conns[key as usize];
+        let silent = (self.shared.silence)(&conn.socket).is_some_and(|silence| silence > patience);
+        let peer = if silent { Peer::Silent } else { Peer::There };
+        let before = std::mem::replace(&mut conn.peer, peer);
+        (before, peer) == (Peer::Silent, Peer::Silent) && !matches!(conn.place, Place::Shut)
+    }
+
+    /// Closes the connection of a peer that has vanished.
+    fn give_up(&mut self, key: Key) {
+        // Or the kernel would go on sending what is in its buffer. There is nobody whom a reset could take anything from.
+        let _ = self.conns[key as usize].socket.set_linger(Some(Duration::ZERO));
+        self.close(key, Closed::Vanished);
     }
 
     /// One heartbeat of one connection. Who stands at the head, where something moved since its last id, gets the id;

@@ -1,8 +1,10 @@
 //! A log whose tail comes later, whose pages fail, and that does not know exactly what it has lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::support::{Setup, numbers, until};
+use super::support::{Setup, numbers, to, until};
+use crate::event::{Begin, Since};
 use crate::fanout::limits::Bounds;
 use crate::log::fake::Faults;
 
@@ -146,4 +148,21 @@ fn a_shard_that_stands_still_stops_nobody_else() {
     lively.expect(&data);
     drop(stalled);
     still.expect(&data);
+}
+
+#[test]
+fn who_is_turned_away_since_the_log_can_not_be_read_is_counted() {
+    let server = Setup::default().start();
+    server.publish("a", "0");
+    server.broker().go_down();
+    let begin = Begin::Since(Since::Oldest);
+    let reservation = server.fanout.reserve(None, &begin).unwrap();
+    assert!(server.wait(reservation.begin(Arc::new(to(&["a"])), &begin)).is_err());
+    assert_eq!(server.metric("connections_refused_total", Some("log")), 1);
+    assert_eq!(server.metric("connections_refused_total", None), 1);
+    assert_eq!(server.metric("connections", None), 0, "its room is free again");
+    server.broker().come_up();
+    let mut one = server.open(to(&["a"]), begin);
+    one.expect_after_opening(["0"]);
+    assert_eq!(server.metric("connections_refused_total", None), 1);
 }

@@ -12,3 +12,4 @@ mod resets;
 mod slow;
 mod subscriptions;
 mod support;
+mod vanish;

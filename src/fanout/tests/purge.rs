@@ -75,3 +75,38 @@ fn who_is_behind_is_told_of_what_it_had_not_read() {
     assert_eq!(read + missed, 20);
     slow.expect(["new"]);
 }
+
+/// However the threads meet: the bytes of what was purged are among those that had been written when that was answered.
+#[test]
+fn nothing_purged_is_written_after_the_answer_but_the_rest_of_a_frame() {
+    let server = Setup::default().start_in_memory();
+    let topic = Topic::parse("a").unwrap();
+    let long = "x".repeat(8 << 10);
+    for round in 0..20 {
+        let before = server.metric("delivered_bytes_total", None);
+        let begin = server.fanout.head().to_string();
+        for _ in 0..200 {
+            server.publish("a", &long);
+        }
+        let mut slow = server.try_open(to(&["a"]), &after(&begin), Some(4096)).unwrap();
+        // Wherever its replay is by then.
+        let mut read = (0..round).map(|_| slow.event()).filter(|block| block.event.is_none()).count();
+        assert_eq!(server.wait(server.fanout.purge(&topic)), Ok(200));
+        let written = server.metric("delivered_bytes_total", None) - before;
+        server.publish("a", "new");
+        loop {
+            let block = slow.event();
+            match block.data.as_deref() {
+                Some("new") => break,
+                _ if block.event.is_some() => {}
+                Some(data) => {
+                    assert!(data == long);
+                    read += 1;
+                }
+                None => panic!("an event has data"),
+            }
+        }
+        assert!(read * long.len() <= written + long.len(), "{read} of {written} bytes in round {round}");
+        server.wait(server.fanout.purge(&topic)).unwrap();
+    }
+}

@@ -10,7 +10,7 @@ use crate::log::fake::Faults;
 fn lose_the_end(server: &Server) -> Cursor {
     server.hide();
     let lost = server.publish("a", "lost");
-    server.broker().purge();
+    server.broker().purge_all();
     server.faults(Faults::default());
     lost
 }

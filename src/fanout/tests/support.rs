@@ -18,7 +18,7 @@ use crate::event::{
 use crate::fanout::command::{Admission, Admit, Command, Fault};
 use crate::fanout::limits::Bounds;
 use crate::fanout::reader::Start;
-use crate::fanout::{Fanout, Metrics, Refused, Settings, Slow};
+use crate::fanout::{Fanout, Metrics, Refused, Settings, Silence, Slow};
 use crate::live::Live;
 use crate::log::clock::ManualClock;
 use crate::log::fake::{Broker, FakeLog, Faults};
@@ -60,6 +60,8 @@ pub struct Setup {
     pub per_ip: usize,
     pub admissions_per_second: u32,
     pub slow: Slow,
+    /// For how long a subscriber's peer is taken to have been silent.
+    pub silence: Silence,
 }
 
 impl Default for Setup {
@@ -73,6 +75,7 @@ impl Default for Setup {
             per_ip: 0,
             admissions_per_second: 0,
             slow: Slow::Gap,
+            silence: Box::new(|_| None),
         }
     }
 }
@@ -102,7 +105,6 @@ impl Setup {
             default: TopicLimits { events: self.events, bytes: usize::MAX, age },
             rules: Vec::new(),
             total: self.total,
-            dedupe_window: Duration::from_mins(1),
             dedupe_keys: 10,
         }
     }
@@ -126,7 +128,9 @@ impl Setup {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
         let settings = Live::fixed(settings);
-        let fanout = Fanout::start_within(log, settings, metrics, self.shards, 10_000, self.bounds).unwrap();
+        let fanout =
+            Fanout::start_within(log, settings, metrics, self.shards, 10_000, self.silence, self.bounds)
+                .unwrap();
         Server { fanout, broker, clock, registry, runtime }
     }
 }
@@ -350,6 +354,11 @@ impl Subscriber {
     fn new(stream: TcpStream) -> Self {
         let (raw, blocks) = (Vec::new(), VecDeque::new());
         Self { stream, raw, opened: false, ended: false, blocks, last: String::new() }
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.stream.local_addr().unwrap().port()
     }
 
     /// The next block, or how the stream ended.

@@ -9,7 +9,7 @@ use prometheus::{Registry, TextEncoder};
 use tokio::sync::watch;
 
 use crate::event::{Cursor, DedupeKey, Delivery, Epoch, Event, Millis, Position, Selector};
-use crate::ingress::{Ingress, Metrics, Parts, Settings};
+use crate::ingress::{Ingress, Metrics, Parts, Settings, Source, Sources};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::log::{AppendError, Appended, Health, Log, Page, Placement, ReadError, ReadLimit, Tail, Usage};
@@ -37,19 +37,21 @@ struct State {
     scripts: VecDeque<Script>,
     events: Vec<Event>,
     keys: HashMap<DedupeKey, Placement>,
+    windows: Vec<Duration>,
     sequence: u64,
 }
 
 impl State {
     fn keep(&mut self, delivery: Delivery) -> Appended {
-        if let Some(&placement) = delivery.dedupe.as_ref().and_then(|key| self.keys.get(key)) {
+        if let Some(&placement) = delivery.dedupe.as_ref().and_then(|dedupe| self.keys.get(&dedupe.key)) {
             return Appended::Duplicate(placement);
         }
         self.sequence += 1;
         let placement =
             Placement { epoch: Epoch::new(7), sequence: self.sequence, events: delivery.events.len() as u32 };
-        if let Some(key) = delivery.dedupe {
-            self.keys.insert(key, placement);
+        if let Some(dedupe) = delivery.dedupe {
+            self.keys.insert(dedupe.key, placement);
+            self.windows.push(dedupe.window);
         }
         self.events.extend(delivery.events);
         Appended::Accepted(placement)
@@ -115,7 +117,14 @@ pub(super) const BODIES: usize = MAX_BODY * 3 / 2;
 
 /// Without rate limits.
 pub(super) fn settings() -> Settings {
-    Settings { max_body: MAX_BODY, body_timeout: Duration::from_secs(10), rate: None, rate_per_ip: None }
+    Settings {
+        max_body: MAX_BODY,
+        body_timeout: Duration::from_secs(10),
+        dedupe_window: Duration::from_hours(1),
+        rate: None,
+        rate_per_ip: None,
+        sources: Sources::default(),
+    }
 }
 
 impl Bench {
@@ -127,9 +136,17 @@ impl Bench {
         Self::with_live(Live::fixed(settings), append_time)
     }
 
+    /// With these sources.
+    pub(super) fn of(sources: Vec<Source>) -> Self {
+        let sources = Sources::new(sources);
+        Self::with(Settings { sources, max_body: 1 << 20, ..settings() }, Duration::from_secs(10))
+    }
+
     pub(super) fn with_live(settings: Live<Settings>, append_time: Duration) -> Self {
         let log = Arc::new(FakeLog::default());
         let registry = Registry::new();
+        // With the small bodies of most tests, the small budget of those that fill it.
+        let budget = if settings.load().max_body == 1 << 20 { 64 << 20 } else { BODIES };
         let (phase, lifecycle) = Lifecycle::new();
         phase.send_replace(Phase::Serving);
         let parts = Parts {
@@ -141,7 +158,7 @@ impl Bench {
             clock: || Millis(1_700_000_000_000),
         };
         let ingress = Ingress::new(parts).with_append_time(append_time);
-        let app = Arc::new(ingress.with_bodies(BodyBudget::new(BODIES)));
+        let app = Arc::new(ingress.with_bodies(BodyBudget::new(budget)));
         Self { app, phase, lifecycle, log, registry }
     }
 
@@ -185,6 +202,11 @@ impl Bench {
 
     pub(super) fn exposition(&self) -> String {
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap()
+    }
+
+    /// How long the keys of what was published are remembered.
+    pub(super) fn windows(&self) -> Vec<Duration> {
+        self.log.state.lock().unwrap().windows.clone()
     }
 
     /// Asserts that nothing was published and that exactly one request was counted, under `outcome`.

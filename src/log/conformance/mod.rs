@@ -8,6 +8,7 @@ mod dedupe;
 mod ends;
 mod locate;
 mod order;
+mod purge;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,9 @@ pub(crate) use self::cases::*;
 use super::{
     AppendError, Appended, HistorySettings, Log, Page, Placement, ReadLimit, Tail, TailError, TopicLimits,
 };
-use crate::event::{DedupeKey, Delivery, Event, LoggedEvent, Millis, Pattern, Position, Selector, Topic};
+use crate::event::{
+    Dedupe, DedupeKey, Delivery, Event, LoggedEvent, Millis, Pattern, Position, Selector, Topic,
+};
 
 mod cases {
     pub(crate) use super::coverage::*;
@@ -24,6 +27,7 @@ mod cases {
     pub(crate) use super::ends::*;
     pub(crate) use super::locate::*;
     pub(crate) use super::order::*;
+    pub(crate) use super::purge::*;
 }
 
 /// How well a kind knows what it lost.
@@ -65,7 +69,6 @@ pub(crate) fn roomy() -> HistorySettings {
         default: TopicLimits { events: 100_000, bytes: 1 << 28, age: Duration::from_hours(1) },
         rules: Vec::new(),
         total: 1 << 28,
-        dedupe_window: Duration::from_hours(1),
         dedupe_keys: 100_000,
     }
 }
@@ -91,7 +94,7 @@ pub(crate) fn delivery<K: Kind>(kind: &K, topics: &[&str], data: &str, key: Opti
     let key = key.map(|text| {
         let mut digest = [0; 16];
         digest[..text.len()].copy_from_slice(text.as_bytes());
-        DedupeKey(digest)
+        Dedupe { key: DedupeKey(digest), window: Duration::from_hours(1) }
     });
     Delivery { events: topics.iter().map(event).collect(), dedupe: key }
 }
@@ -173,6 +176,10 @@ macro_rules! conformance {
             opening_again_keeps_what_survives
             since_is_the_place_before_what_it_names
             since_is_found_among_what_is_kept
+            a_place_found_while_events_are_appended_holds_what_was_asked_for
+            topics_are_listed_by_name_with_what_they_hold
+            a_purge_is_told_and_touches_no_other_topic
+            each_purge_is_a_loss_of_its_own
         );
     };
     (@ $kind:ty, $test:tt, $($case:ident)*) => { $(

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// Chances are in 0.0..=1.0, delays are drawn evenly from nothing to the given time. By default nothing goes wrong and
-/// nothing takes time.
+/// nothing takes time. What is said of a delivery is as true of a place, a list or a purge that is asked for, except that
+/// the answer is `Unavailable` in each case.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
     /// From taking a delivery to storing it: the way there.

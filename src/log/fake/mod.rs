@@ -25,8 +25,8 @@ pub use self::broker::Broker;
 pub use self::faults::Faults;
 use self::tail::FakeTail;
 use super::queue::{Publishers, Submissions, queue};
-use super::{AppendError, Appended, Health, Log, Page, ReadError, ReadLimit, Tail, Usage};
-use crate::event::{Cursor, Delivery, Filter, Position, Selector, Since};
+use super::{AppendError, Appended, Health, Log, Page, ReadError, ReadLimit, Tail, TopicUsage, Usage};
+use crate::event::{Cursor, Delivery, Filter, Position, Selector, Since, Topic};
 
 /// Deliveries that wait for the broker; beyond it they are refused.
 const QUEUE: usize = 1024;
@@ -156,7 +156,21 @@ impl Log for FakeLog {
         filter: &Filter,
         since: Since,
     ) -> Result<Position, ReadError> {
-        super::locate::by_reading(self, selector, filter, since, self.broker.clock.now()).await
+        let now = self.broker.ask(|broker| broker.clock.now()).await?;
+        super::locate::by_reading(self, selector, filter, since, now).await
+    }
+
+    async fn topics(
+        &self,
+        prefix: &str,
+        after: Option<&Topic>,
+        limit: usize,
+    ) -> Result<Vec<TopicUsage>, ReadError> {
+        self.broker.ask(|broker| broker.topics(prefix, after, limit)).await
+    }
+
+    async fn purge(&self, topic: &Topic) -> Result<u64, ReadError> {
+        self.broker.ask(|broker| broker.purge(topic)).await
     }
 
     /// What waits in the queue is published first.

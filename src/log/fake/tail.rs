@@ -45,9 +45,9 @@ impl FakeTail {
         self.outage = Outage::No;
         let at = if self.at.epoch == stored.epoch {
             // Behind what is gone, or ahead of what was ever given.
-            self.at.position.max(stored.lost).min(stored.last)
+            self.at.position.max(stored.newest_loss()).min(stored.last)
         } else {
-            stored.lost
+            stored.newest_loss()
         };
         if stored.cursor(at) != self.at {
             self.at = stored.cursor(at);

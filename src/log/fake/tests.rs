@@ -101,6 +101,86 @@ async fn each_fault_has_its_answer_and_its_truth() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_goes_wrong_as_a_delivery_does() {
+    let unavailable = |why| Err(ReadError::Unavailable(why));
+    let none = Faults::default();
+    // Whether the purge was done that was not answered.
+    let cases = [
+        (Faults { refused: 1.0, ..none }, "the broker is not ready", false),
+        (Faults { unavailable: 1.0, ..none }, "the broker is not ready", false),
+        (Faults { lost_request: 1.0, ..none }, "the broker did not answer", false),
+        (Faults { lost_answer: 1.0, ..none }, "the broker did not answer", true),
+    ];
+    for (faults, why, done) in cases {
+        let (kind, log) = quick().await;
+        publish(&*log, delivery(&kind, &["a", "b", "a"], "x", None)).await;
+        kind.0.set_faults(faults);
+        assert_eq!(log.purge(&topic("a")).await, unavailable(why));
+        assert_eq!(log.topics("", None, 9).await.map(|topics| topics.len() as u64), unavailable(why));
+        assert!(log.locate(&patterns(&["**"]), &Filter::All, Since::Oldest).await.is_err());
+        kind.0.set_faults(none);
+        assert_eq!(log.purge(&topic("a")).await, Ok(if done { 0 } else { 2 }));
+    }
+    // An outage while the answer is on its way.
+    let (kind, log) = quick().await;
+    publish(&*log, delivery(&kind, &["a"], "x", None)).await;
+    kind.0.set_faults(Faults { answer_delay: Duration::from_mins(1), ..none });
+    let asked = Arc::clone(&log);
+    let on_its_way = tokio::spawn(async move { asked.purge(&topic("a")).await });
+    while log.usage().events > 0 {
+        tokio::task::yield_now().await;
+    }
+    kind.0.go_down();
+    assert_eq!(
+        on_its_way.await.unwrap(),
+        unavailable("the broker is not reached"),
+        "it was done all the same"
+    );
+    assert_eq!(log.purge(&topic("a")).await, unavailable("the broker is not reached"));
+}
+
+/// A purge of what is not seen yet is not seen before it: nobody is told a loss ahead of the head.
+#[tokio::test(start_paused = true)]
+async fn a_purge_is_seen_when_what_it_purged_would_have_been() {
+    let (kind, log) = quick().await;
+    kind.0.set_faults(Faults { lag: Duration::from_mins(1), ..Faults::default() });
+    let mut tail = log.tail(log.head()).await.unwrap();
+    let secret = publish(&*log, delivery(&kind, &["a"], "x", None)).await.placement();
+    let next = publish(&*log, delivery(&kind, &["b"], "y", None)).await.placement();
+    assert_eq!(log.purge(&topic("a")).await, Ok(1));
+    let all = patterns(&["**"]);
+    let page = log.read(&all, Position::START, WIDE).await.unwrap();
+    assert_eq!((page.next, page.coverage), (Position::START, Coverage::Complete));
+    let reset = Cursor::new(Epoch::new(1), end(secret));
+    assert_eq!(tail.next().await, Err(TailError::Reset(reset)));
+    assert_eq!(positions(&take(&mut *tail, 1).await), [end(next)]);
+    let page = log.read(&all, Position::START, WIDE).await.unwrap();
+    let lost = Coverage::Lost { resumed: end(secret), through: end(secret), missed: None, turn: 1 };
+    assert_eq!((positions(&page.events), page.coverage), (vec![end(next)], lost));
+}
+
+/// Whoever was told a loss in between is told of the purge all the same.
+#[tokio::test(start_paused = true)]
+async fn a_purge_that_is_seen_later_has_the_later_turn() {
+    let (kind, log) = quick().await;
+    let mut tail = log.tail(log.head()).await.unwrap();
+    publish(&*log, delivery(&kind, &["seen"], "x", None)).await;
+    take(&mut *tail, 1).await;
+    kind.0.set_faults(Faults { lag: Duration::from_mins(1), ..Faults::default() });
+    let unseen = publish(&*log, delivery(&kind, &["unseen"], "x", None)).await.placement();
+    for name in ["unseen", "seen"] {
+        assert_eq!(log.purge(&topic(name)).await, Ok(1));
+    }
+    let told = async || match log.read(&patterns(&["*"]), Position::START, WIDE).await.unwrap().coverage {
+        Coverage::Lost { through, turn, .. } => (through, turn),
+        Coverage::Complete => panic!("a purge is told"),
+    };
+    assert_eq!(told().await, (Position::of(1), 1));
+    tokio::time::advance(Duration::from_mins(1)).await;
+    assert_eq!(told().await, (end(unseen), 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_delivery_over_the_brokers_limit_is_refused_with_it() {
     let (kind, log) = quick().await;
     kind.0.set_largest(5);
@@ -159,11 +239,11 @@ async fn a_new_epoch_and_a_purge_reset_the_tail() {
     for data in ["1", "2"] {
         publish(&*log, delivery(&kind, &["a"], data, Some(data))).await;
     }
-    kind.0.purge();
+    kind.0.purge_all();
     let two = Cursor::new(Epoch::new(1), Position::of(2));
     assert_eq!(tail.next().await, Err(TailError::Reset(two)));
     let page = log.read(&Selector::Topic(topic("never")), Position::START, WIDE).await.unwrap();
-    let lost = Coverage::Lost { resumed: Position::of(2), through: Position::of(2), missed: None, turn: 2 };
+    let lost = Coverage::Lost { resumed: Position::of(2), through: Position::of(2), missed: None, turn: 1 };
     assert_eq!(page.coverage, lost, "it can't tell whose they were");
 
     kind.0.begin_anew(Epoch::new(2));

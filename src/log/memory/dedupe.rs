@@ -1,10 +1,14 @@
-//! The keys of recent deliveries, first in, first out, bounded by count and by time.
+//! The keys of recent deliveries: each is known for its own window, and all together are bounded by a count.
+//!
+//! Keys of one window are a lane, first in, first out, so that the next to go stands in front; there are as many lanes as
+//! the configuration has windows. Under the count the key whose window ends first goes first: a flood of keys that are
+//! kept for an hour pushes out its own kind before those that are to be kept for a day.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::event::{DedupeKey, Millis};
+use crate::event::{Dedupe, DedupeKey, Millis};
 use crate::log::clock::{age, millis};
 
 /// Keys examined for expiry with each new key: more than one, so that the table shrinks while keys come in.
@@ -18,55 +22,56 @@ pub(super) struct Seen {
     /// How many events it made.
     pub events: u32,
     time: Millis,
+    window: Duration,
 }
 
-/// How long and how many keys are remembered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    /// How long.
-    pub time: Duration,
-    /// How many at most.
-    pub keys: usize,
+impl Seen {
+    fn is_over(&self, now: Millis) -> bool {
+        age(self.time, now) >= millis(self.window)
+    }
 }
 
 /// The table. Keys are digests, but of what a sender chose: the map's hasher is the keyed one.
 #[derive(Debug, Default)]
-pub(super) struct Dedupe {
+pub(super) struct Table {
     seen: HashMap<DedupeKey, Seen>,
-    /// In the order they came. One whose sequence number is not its key's any more was replaced after its time.
-    order: VecDeque<(DedupeKey, Seen)>,
+    /// By window, each in the order they came. One whose sequence number is not its key's any more was replaced after its
+    /// time. No lane is empty.
+    lanes: BTreeMap<Duration, VecDeque<(DedupeKey, Seen)>>,
+    /// Records in all lanes.
+    records: usize,
     evicted_early: u64,
 }
 
-impl Dedupe {
-    /// The delivery of this key, if it is within the window.
-    pub(super) fn find(&self, key: &DedupeKey, now: Millis, window: Window) -> Option<Seen> {
-        self.seen.get(key).filter(|seen| age(seen.time, now) < millis(window.time)).copied()
+impl Table {
+    /// The delivery of this key, if it is within the window it came with.
+    pub(super) fn find(&self, key: &DedupeKey, now: Millis) -> Option<Seen> {
+        self.seen.get(key).filter(|seen| !seen.is_over(now)).copied()
     }
 
-    /// Remembers a key that [`Self::find`] did not find.
-    pub(super) fn insert(&mut self, key: DedupeKey, sequence: u64, events: u32, now: Millis, window: Window) {
-        self.expire(now, window, EXPIRE_PER_INSERT);
-        if window.keys == 0 {
+    /// Remembers a key that [`Self::find`] did not find, among `most` at most.
+    pub(super) fn insert(&mut self, dedupe: Dedupe, sequence: u64, events: u32, now: Millis, most: usize) {
+        self.expire(now, most, EXPIRE_PER_INSERT);
+        if most == 0 {
             return;
         }
-        if self.order.len() >= window.keys {
-            self.pop(now, window);
+        if self.records >= most {
+            self.pop(now);
         }
-        let seen = Seen { sequence, events, time: now };
+        let Dedupe { key, window } = dedupe;
+        let seen = Seen { sequence, events, time: now, window };
         self.seen.insert(key, seen);
-        self.order.push_back((key, seen));
+        self.lanes.entry(window).or_default().push_back((key, seen));
+        self.records += 1;
     }
 
-    /// Removes at most `budget` keys that are out of the window or too many. Whether there may be more.
-    pub(super) fn expire(&mut self, now: Millis, window: Window, budget: usize) -> bool {
+    /// Removes at most `budget` keys that are out of their window or too many. Whether there may be more.
+    pub(super) fn expire(&mut self, now: Millis, most: usize, budget: usize) -> bool {
         for _ in 0..budget {
-            let Some((_, seen)) = self.order.front() else { return false };
-            let stale = age(seen.time, now) >= millis(window.time);
-            if !stale && self.order.len() <= window.keys {
+            if self.records <= most && !self.next().is_some_and(|(_, seen)| seen.is_over(now)) {
                 return false;
             }
-            self.pop(now, window);
+            self.pop(now);
         }
         true
     }
@@ -76,13 +81,25 @@ impl Dedupe {
         self.evicted_early
     }
 
-    fn pop(&mut self, now: Millis, window: Window) {
-        let Some((key, oldest)) = self.order.pop_front() else { return };
+    /// The record whose window ends first, and its lane; of those that end together the one that came first.
+    fn next(&self) -> Option<(Duration, Seen)> {
+        let fronts = self.lanes.iter().filter_map(|(&lane, records)| Some((lane, records.front()?.1)));
+        fronts.min_by_key(|(lane, seen)| (seen.time.0.saturating_add(millis(*lane)), seen.sequence))
+    }
+
+    fn pop(&mut self, now: Millis) {
+        let Some((lane, _)) = self.next() else { return };
+        let Some(records) = self.lanes.get_mut(&lane) else { return };
+        let Some((key, oldest)) = records.pop_front() else { return };
+        self.records -= 1;
+        if records.is_empty() {
+            self.lanes.remove(&lane);
+        }
         if let Entry::Occupied(entry) = self.seen.entry(key)
             && entry.get().sequence == oldest.sequence
         {
             entry.remove();
-            self.evicted_early += u64::from(age(oldest.time, now) < millis(window.time));
+            self.evicted_early += u64::from(!oldest.is_over(now));
         }
     }
 }
@@ -91,64 +108,84 @@ impl Dedupe {
 mod tests {
     use super::*;
 
-    const WINDOW: Window = Window { time: Duration::from_millis(100), keys: 3 };
+    const WINDOW: Duration = Duration::from_millis(100);
+    const MOST: usize = 3;
 
     fn key(n: u8) -> DedupeKey {
         DedupeKey([n; 16])
     }
 
+    fn dedupe(n: u8) -> Dedupe {
+        Dedupe { key: key(n), window: WINDOW }
+    }
+
     #[test]
     fn a_key_is_known_for_its_window_and_not_longer() {
-        let mut dedupe = Dedupe::default();
-        dedupe.insert(key(1), 7, 2, Millis(0), WINDOW);
-        let seen = dedupe.find(&key(1), Millis(99), WINDOW).unwrap();
+        let mut table = Table::default();
+        table.insert(dedupe(1), 7, 2, Millis(0), MOST);
+        table.insert(Dedupe { window: 2 * WINDOW, ..dedupe(3) }, 8, 1, Millis(0), MOST);
+        let seen = table.find(&key(1), Millis(99)).unwrap();
         assert_eq!((seen.sequence, seen.events), (7, 2));
-        assert_eq!(dedupe.find(&key(1), Millis(100), WINDOW), None);
-        assert_eq!(dedupe.find(&key(2), Millis(0), WINDOW), None);
+        assert_eq!(table.find(&key(1), Millis(100)), None);
+        assert_eq!(table.find(&key(2), Millis(0)), None);
+        assert!(table.find(&key(3), Millis(199)).is_some() && table.find(&key(3), Millis(200)).is_none());
+    }
+
+    #[test]
+    fn one_of_a_short_window_goes_though_one_of_a_long_window_came_before_it() {
+        let mut table = Table::default();
+        table.insert(Dedupe { window: 9 * WINDOW, ..dedupe(1) }, 1, 1, Millis(0), MOST);
+        table.insert(dedupe(2), 2, 1, Millis(0), MOST);
+        assert!(!table.expire(Millis(100), MOST, 8));
+        assert_eq!((table.seen.len(), table.records, table.lanes.len()), (1, 1, 1));
+        // Over the count too, what has the least of its window left is what goes.
+        for n in 3..=5 {
+            table.insert(dedupe(n), u64::from(n), 1, Millis(100), MOST);
+        }
+        assert!(table.find(&key(1), Millis(100)).is_some() && table.find(&key(3), Millis(100)).is_none());
+        assert_eq!(table.evicted_early(), 1);
     }
 
     #[test]
     fn the_oldest_goes_by_count_and_that_is_counted() {
-        let mut dedupe = Dedupe::default();
+        let mut table = Table::default();
         for n in 1..=4 {
-            dedupe.insert(key(n), u64::from(n), 1, Millis(0), WINDOW);
+            table.insert(dedupe(n), u64::from(n), 1, Millis(0), MOST);
         }
-        assert_eq!(dedupe.evicted_early(), 1);
-        assert_eq!(dedupe.find(&key(1), Millis(0), WINDOW), None);
-        assert!((2..=4).all(|n| dedupe.find(&key(n), Millis(0), WINDOW).is_some()));
+        assert_eq!(table.evicted_early(), 1);
+        assert_eq!(table.find(&key(1), Millis(0)), None);
+        assert!((2..=4).all(|n| table.find(&key(n), Millis(0)).is_some()));
     }
 
     #[test]
     fn an_expired_key_that_comes_again_is_remembered_anew() {
-        let mut dedupe = Dedupe::default();
+        let mut table = Table::default();
         // The clock steps back after key 1, so that key 2 expires while key 1, in front of it, does not.
-        dedupe.insert(key(1), 1, 1, Millis(200), WINDOW);
-        dedupe.insert(key(2), 2, 1, Millis(50), WINDOW);
-        assert_eq!(dedupe.find(&key(2), Millis(160), WINDOW), None);
-        dedupe.insert(key(2), 3, 1, Millis(250), WINDOW);
+        table.insert(dedupe(1), 1, 1, Millis(200), MOST);
+        table.insert(dedupe(2), 2, 1, Millis(50), MOST);
+        assert_eq!(table.find(&key(2), Millis(160)), None);
+        table.insert(dedupe(2), 3, 1, Millis(250), MOST);
         // The records of keys 1 and 2 go; the second of key 2 stays.
-        assert!(!dedupe.expire(Millis(310), WINDOW, 8));
-        assert_eq!(dedupe.order.len(), 1);
-        assert_eq!(dedupe.find(&key(2), Millis(310), WINDOW).map(|seen| seen.sequence), Some(3));
+        assert!(!table.expire(Millis(310), MOST, 8));
+        assert_eq!(table.records, 1);
+        assert_eq!(table.find(&key(2), Millis(310)).map(|seen| seen.sequence), Some(3));
     }
 
     #[test]
     fn a_lowered_count_takes_effect_in_slices() {
-        let mut dedupe = Dedupe::default();
-        let wide = Window { keys: 10, ..WINDOW };
+        let mut table = Table::default();
         for n in 0..10 {
-            dedupe.insert(key(n), u64::from(n), 1, Millis(0), wide);
+            table.insert(dedupe(n), u64::from(n), 1, Millis(0), 10);
         }
-        let narrow = Window { keys: 2, ..WINDOW };
-        assert!(dedupe.expire(Millis(0), narrow, 5));
-        assert!(!dedupe.expire(Millis(0), narrow, 5));
-        assert_eq!((dedupe.seen.len(), dedupe.order.len(), dedupe.evicted_early()), (2, 2, 8));
+        assert!(table.expire(Millis(0), 2, 5));
+        assert!(!table.expire(Millis(0), 2, 5));
+        assert_eq!((table.seen.len(), table.records, table.evicted_early()), (2, 2, 8));
     }
 
     #[test]
     fn without_room_nothing_is_remembered_or_counted() {
-        let mut dedupe = Dedupe::default();
-        dedupe.insert(key(1), 1, 1, Millis(0), Window { keys: 0, ..WINDOW });
-        assert_eq!((dedupe.seen.len(), dedupe.evicted_early()), (0, 0));
+        let mut table = Table::default();
+        table.insert(dedupe(1), 1, 1, Millis(0), 0);
+        assert_eq!((table.seen.len(), table.evicted_early()), (0, 0));
     }
 }

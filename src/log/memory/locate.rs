@@ -1,130 +1,218 @@
-//! Where to begin in what is kept: the oldest, the last so many, or what was received since some time.
+//! Where a subscription without a cursor begins: with all that is kept, at a time, or with its last events.
+//!
+//! A search goes over its topics in slices, between which appends and evictions go on. What is appended meanwhile lies
+//! behind the head that was read at first, and is not looked at. What was found may be evicted meanwhile: then the place
+//! is further back than what is kept, never further on.
 
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::Bound;
+use std::time::Duration;
 
+use super::MemoryLog;
 use super::state::State;
 use super::topic::{TopicHistory, TopicId};
-use crate::event::{Filter, LoggedEvent, Millis, Position, Since, Topic};
-use crate::log::TopicUsage;
-use crate::log::clock::{age, millis};
+use crate::event::{Filter, LoggedEvent, Millis, Pattern, Position, Selector, Since};
+use crate::log::clock::millis;
 
-/// Events are in the order of their places, and almost in that of their times, which are taken when a webhook begins: one
-/// that was long on its way stands behind younger ones. Longer than any default lets a body take, in milliseconds.
-const DISORDER: u64 = 60_000;
+/// How much later than an event that was received after it one may be placed: several times what a webhook's body and its
+/// append may take by default. What a topic received longer than this before the asked-for time is passed over by
+/// bisection; only where a body took longer, or the clock was set back by more, may that pass over too much.
+const DISORDER: Duration = Duration::from_mins(1);
 
-impl State {
-    /// The place just before the events of these topics that `since` names; the head when there are none.
-    pub(super) fn locate(&mut self, ids: &[TopicId], filter: &Filter, since: Since, now: Millis) -> Position {
-        for &id in ids {
-            if self.topics.contains(id.index()) {
-                self.expire(id, now);
+impl MemoryLog {
+    /// See [`crate::log::Log::locate`].
+    ///
+    /// A topic's events that are too old are bisected. The last n that the filter admits are walked to, and kept
+    /// in a heap of n places, 16 bytes each and no more than there are events; a search holds its thread to its end, so
+    /// that there are no more of them than threads.
+    pub(super) fn place(&self, selector: &Selector, filter: &Filter, since: Since) -> Position {
+        let now = self.clock.now();
+        let slice = self.bounds.read_slice;
+        let (mut search, ids) = match selector {
+            Selector::Topic(name) => {
+                let state = self.shared.lock();
+                let id = state.by_name.get(name).copied();
+                (Search::new(filter, since, now, state.head), id.into_iter().collect())
             }
-        }
-        let topics: Vec<&TopicHistory> = ids.iter().filter_map(|id| self.topics.get(id.index())).collect();
-        let first = match since {
-            Since::Oldest => topics.iter().filter_map(|topic| position(topic, 0)).min(),
-            Since::Ago(time) => {
-                let oldest = millis(time);
-                let young = |topic: &&TopicHistory| {
-                    let age = |event: &LoggedEvent| age(event.event.time, now);
-                    let near = topic.events.iter().rev().take_while(|event| age(event) <= oldest + DISORDER);
-                    let young = near.filter(|event| age(event) <= oldest);
-                    young.last().map(|event| event.cursor.position)
-                };
-                topics.iter().filter_map(young).min()
+            Selector::Patterns(patterns) => {
+                if let Some(place) = self.place_of_recent(patterns, filter, since, now) {
+                    return place;
+                }
+                let earliest = received_since(since, now);
+                let (ids, upto) = self.find(patterns, |topic| is_older(topic, earliest));
+                (Search::new(filter, since, now, upto), ids)
             }
-            Since::Last(count) => last(&topics, filter, count),
         };
-        let Some(first) = first else { return self.head };
-        // What stands before the first may belong to the same delivery, or to the one before it; where something of these
-        // topics stands there, kept or lost, it is the place.
-        let just_before = match first.index {
-            0 | 1 => Position::of(first.sequence - u64::from(first.index == 0)),
-            index => Position { index: index - 1, ..first },
-        };
-        topics.iter().fold(just_before, |place, topic| {
-            let kept = topic.events.partition_point(|event| event.cursor.position < first);
-            let kept = kept.checked_sub(1).and_then(|index| position(topic, index));
-            let lost = topic.losses.newest();
-            [kept, Some(lost)].into_iter().flatten().filter(|&p| p < first).fold(place, Position::max)
-        })
+        self.in_slices(|state| search.go_on(state, &ids, slice));
+        search.place()
     }
 
-    /// Up to `limit` topics with events behind `after` in the order of names, looking at no more than `most`; and where to go
-    /// on, if there are more.
-    pub(super) fn topics(
-        &mut self,
-        prefix: &str,
-        after: Option<&Topic>,
-        limit: usize,
-        most: usize,
+    /// The place of the last n where they lie in the topics that were published to last, as they mostly do.
+    fn place_of_recent(
+        &self,
+        patterns: &[Pattern],
+        filter: &Filter,
+        since: Since,
         now: Millis,
-    ) -> (Vec<TopicUsage>, Option<Topic>) {
-        let start = match after {
-            Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
-            _ => Bound::Included(prefix),
+    ) -> Option<Position> {
+        let Since::Last(_) = since else { return None };
+        let slice = self.bounds.read_slice;
+        let state = &mut *self.shared.lock();
+        let mut search = Search::new(filter, since, now, state.head);
+        let ids: Vec<TopicId> = state.recency.iter().take(slice).collect();
+        let mut budget = slice;
+        for &id in &ids {
+            let topic = &state.topics[id.index()];
+            if search.is_beyond(topic.last) {
+                return Some(search.place());
+            }
+            if patterns.iter().any(|p| p.matches(&topic.name)) && !search.look(state, id, &mut budget) {
+                return None;
+            }
+        }
+        (ids.len() == state.topics.len()).then(|| search.place())
+    }
+}
+
+/// When what is asked for was received at the earliest.
+fn received_since(since: Since, now: Millis) -> Millis {
+    match since {
+        Since::Ago(ago) => Millis(now.0.saturating_sub(millis(ago))),
+        Since::Oldest | Since::Last(_) => Millis(0),
+    }
+}
+
+/// Whether neither this topic, nor any that was published to before it, has an event received at `since` or later.
+fn is_older(topic: &TopicHistory, since: Millis) -> bool {
+    // Of a topic that has lost its newest event, the time is not known.
+    let newest = topic.events.back().filter(|event| event.cursor.position == topic.last);
+    newest.is_some_and(|event| is_long_before(event, since))
+}
+
+/// Whether all events up to this one were received before `since`.
+fn is_long_before(event: &LoggedEvent, since: Millis) -> bool {
+    event.event.time.0.saturating_add(millis(DISORDER)) < since.0
+}
+
+/// A search between its slices.
+struct Search<'a> {
+    filter: &'a Filter,
+    now: Millis,
+    upto: Position,
+    found: Found,
+    /// The topic that is looked at next, and the event of it that was looked at last.
+    next: usize,
+    within: Option<Position>,
+}
+
+enum Found {
+    /// The first event that was received at `since` or later.
+    First { since: Millis, first: Option<Position> },
+    /// The `most` newest, the oldest of them on top.
+    Newest { most: usize, newest: BinaryHeap<Reverse<Position>> },
+}
+
+impl<'a> Search<'a> {
+    fn new(filter: &'a Filter, since: Since, now: Millis, upto: Position) -> Self {
+        let found = match since {
+            Since::Last(most) => Found::Newest { most, newest: BinaryHeap::new() },
+            Since::Oldest | Since::Ago(_) => Found::First { since: received_since(since, now), first: None },
         };
-        let names = self.in_order.range::<str, _>((start, Bound::Unbounded));
-        let near: Vec<TopicId> = names
-            .take(most)
-            .take_while(|(name, _)| name.as_str().starts_with(prefix))
-            .map(|(_, &id)| id)
-            .collect();
-        let mut found = Vec::new();
-        for &id in &near {
-            if found.len() == limit {
-                return (found, None);
+        Self { filter, now, upto, found, next: 0, within: None }
+    }
+
+    /// Looks at `ids`, from where it ended before, at no more than `most` topics and events. Whether more are left.
+    fn go_on(&mut self, state: &mut State, ids: &[TopicId], most: usize) -> bool {
+        let mut budget = most;
+        while let Some(&id) = ids.get(self.next) {
+            if budget == 0 || !self.look(state, id, &mut budget) {
+                return true;
             }
-            self.expire(id, now);
-            let topic = &self.topics[id.index()];
-            if let Some(newest) = topic.events.back() {
-                found.push(TopicUsage {
-                    topic: topic.name.clone(),
-                    events: topic.events.len() as u64,
-                    bytes: topic.bytes as u64,
-                    last: newest.event.time,
-                });
+            self.next += 1;
+        }
+        false
+    }
+
+    /// Looks at a topic. Whether that was done before the budget was used up.
+    fn look(&mut self, state: &mut State, id: TopicId, budget: &mut usize) -> bool {
+        // Forgotten since it was found. If its number was given again, then to one without an event up to `upto`.
+        if !state.topics.contains(id.index()) {
+            self.within = None;
+            return true;
+        }
+        state.expire(id, self.now);
+        let topic = &state.topics[id.index()];
+        self.within = match self.found {
+            Found::First { .. } => self.look_forwards(topic, budget),
+            Found::Newest { .. } => self.look_backwards(topic, budget),
+        };
+        *budget = budget.saturating_sub(1);
+        self.within.is_none()
+    }
+
+    /// Looks for the first event of a topic. The last one looked at, when the budget was used up.
+    fn look_forwards(&mut self, topic: &TopicHistory, budget: &mut usize) -> Option<Position> {
+        let Found::First { since, first } = &mut self.found else { return None };
+        let from = match self.within {
+            Some(seen) => topic.index_after(seen),
+            None => topic.events.partition_point(|event| is_long_before(event, *since)),
+        };
+        for event in topic.events.range(from..) {
+            let position = event.cursor.position;
+            if position > self.upto || first.is_some_and(|first| position > first) {
+                break;
+            }
+            if event.event.time >= *since {
+                *first = Some(position);
+                break;
+            }
+            *budget = budget.saturating_sub(1);
+            if *budget == 0 {
+                return Some(position);
             }
         }
-        let more = (near.len() == most).then(|| near.last().map(|id| self.topics[id.index()].name.clone()));
-        (found, more.flatten())
+        None
     }
 
-    /// Loses the topic's events at or before `upto`, at most `budget`. How many it lost.
-    pub(super) fn purge(&mut self, name: &Topic, upto: Position, budget: usize) -> usize {
-        let Some(&id) = self.by_name.get(name) else { return 0 };
-        let mut lost = 0;
-        while lost < budget && position(&self.topics[id.index()], 0).is_some_and(|oldest| oldest <= upto) {
-            self.lose_oldest(id);
-            lost += 1;
+    /// Looks for the newest events of a topic. The last one looked at, when the budget was used up.
+    fn look_backwards(&mut self, topic: &TopicHistory, budget: &mut usize) -> Option<Position> {
+        let before = self.within.map_or(self.upto, Position::before);
+        for event in topic.events.range(..topic.index_after(before)).rev() {
+            let position = event.cursor.position;
+            if self.is_beyond(position) {
+                break;
+            }
+            if self.filter.admits(event.event.kind.as_ref())
+                && let Found::Newest { most, newest } = &mut self.found
+            {
+                newest.push(Reverse(position));
+                if newest.len() > *most {
+                    newest.pop();
+                }
+            }
+            *budget = budget.saturating_sub(1);
+            if *budget == 0 {
+                return Some(position);
+            }
         }
-        if lost > 0 {
-            self.settle(id);
+        None
+    }
+
+    /// Whether neither this place nor any before it can be among the newest.
+    fn is_beyond(&self, position: Position) -> bool {
+        match &self.found {
+            Found::Newest { most, newest } => {
+                newest.len() >= *most && newest.peek().is_none_or(|oldest| position <= oldest.0)
+            }
+            Found::First { .. } => false,
         }
-        lost
     }
-}
 
-fn position(topic: &TopicHistory, index: usize) -> Option<Position> {
-    topic.events.get(index).map(|event| event.cursor.position)
-}
-
-/// The first of the last `count` events of all topics that pass the filter.
-fn last(topics: &[&TopicHistory], filter: &Filter, count: usize) -> Option<Position> {
-    let newest = |&topic: &&TopicHistory, below: usize| {
-        let index = topic.events.iter().take(below).rposition(|e| filter.admits(e.event.kind.as_ref()))?;
-        Some((position(topic, index)?, index))
-    };
-    let mut heads: BinaryHeap<(Position, usize, usize)> = BinaryHeap::new();
-    for (number, topic) in topics.iter().enumerate() {
-        heads.extend(newest(topic, topic.events.len()).map(|(at, index)| (at, number, index)));
+    fn place(mut self) -> Position {
+        let first = match &mut self.found {
+            Found::First { first, .. } => *first,
+            Found::Newest { newest, .. } => newest.pop().map(|oldest| oldest.0),
+        };
+        first.map_or(self.upto, Position::before)
     }
-    let mut first = None;
-    for _ in 0..count {
-        let Some((at, number, index)) = heads.pop() else { break };
-        first = Some(at);
-        heads.extend(newest(&topics[number], index).map(|(at, index)| (at, number, index)));
-    }
-    first
 }

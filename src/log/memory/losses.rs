@@ -5,8 +5,9 @@
 //! before all the topic ever held; elsewhere it is said to be unknown.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::event::Position;
+use crate::event::{LoggedEvent, Position};
 
 /// A topic's losses.
 #[derive(Debug)]
@@ -75,9 +76,15 @@ impl Losses {
         }
     }
 
-    /// The newest loss; [`Position::START`] when there is none.
-    pub(super) fn newest(&self) -> Position {
-        self.newest
+    /// As [`Self::record`] for each of `gone`, oldest first, the last of them the log's loss number `turn`; but looks at hardly
+    /// more of them than it remembers.
+    pub(super) fn record_all(&mut self, gone: &VecDeque<Arc<LoggedEvent>>, turn: u64, exact: usize) {
+        // One more than is remembered, since that one is the newest of those that are not.
+        let skipped = gone.len().saturating_sub(exact.saturating_add(1));
+        self.count += skipped as u64;
+        for event in gone.range(skipped..) {
+            self.record(event.cursor.position, turn, exact);
+        }
     }
 
     /// When the newest came, or what may be one, of all the log's losses.

@@ -10,6 +10,7 @@ mod bounds;
 #[cfg(test)]
 mod conforms;
 mod dedupe;
+mod find;
 mod locate;
 mod losses;
 #[cfg(test)]
@@ -39,7 +40,7 @@ use super::{
     Usage,
 };
 use crate::event::{
-    Cursor, Delivery, Epoch, Filter, Pattern, Position, Selector, Since, Topic, limits::DELIVERY_EVENTS,
+    Cursor, Delivery, Epoch, Filter, Position, Selector, Since, Topic, limits::DELIVERY_EVENTS,
 };
 use crate::live::Live;
 
@@ -140,48 +141,14 @@ impl MemoryLog {
 
     fn expire_keys(&self) {
         self.in_slices(|state| {
-            let (window, slice) = (state.window(), self.bounds.sweep_slice);
-            state.dedupe.expire(self.clock.now(), window, slice)
+            let (most, slice) = (state.settings.dedupe_keys, self.bounds.sweep_slice);
+            state.dedupe.expire(self.clock.now(), most, slice)
         });
     }
 
     /// Runs `slice` in one critical section after the other until it says that nothing is left.
     fn in_slices(&self, mut slice: impl FnMut(&mut State) -> bool) {
         while slice(&mut self.shared.lock()) {}
-    }
-
-    fn read_patterns(&self, patterns: &[Pattern], after: Position, limit: ReadLimit) -> Page {
-        let slice = self.bounds.read_slice;
-        let range = |now| Range { after, limit, now };
-        let upto = {
-            let mut state = self.shared.lock();
-            let head = state.head;
-            if let Some(ids) = state.recent(patterns, after, slice) {
-                return state.read_merged(&ids, range(self.clock.now()), head);
-            }
-            head
-        };
-        // Topics that come into being while the names are walked have no event up to the head that was read before.
-        let found = self.matching(patterns, after);
-        self.shared.lock().read_merged(&found, range(self.clock.now()), upto)
-    }
-
-    /// The topics that `patterns` match and that had an event after `after`, found a slice of names at a time.
-    fn matching(&self, patterns: &[Pattern], after: Position) -> Vec<TopicId> {
-        let mut found = Vec::new();
-        for pattern in patterns {
-            let mut from = None;
-            loop {
-                let state = self.shared.lock();
-                from = state.by_name(pattern, from.as_ref(), after, self.bounds.read_slice, &mut found);
-                if from.is_none() {
-                    break;
-                }
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        found
     }
 }
 
@@ -239,18 +206,15 @@ impl Log for MemoryLog {
         })
     }
 
-    /// Among patterns, looks at every topic that they match.
+    /// Costs a walk over the topics that were published to in the asked-for time, or that hold the asked-for number of
+    /// events, or else over all that match; and for the last n over the events that the filter does not admit.
     async fn locate(
         &self,
         selector: &Selector,
         filter: &Filter,
         since: Since,
     ) -> Result<Position, ReadError> {
-        let ids = match selector {
-            Selector::Topic(name) => self.shared.lock().by_name.get(name).copied().into_iter().collect(),
-            Selector::Patterns(patterns) => self.matching(patterns, Position::START),
-        };
-        Ok(self.shared.lock().locate(&ids, filter, since, self.clock.now()))
+        Ok(self.place(selector, filter, since))
     }
 
     async fn topics(
@@ -259,28 +223,15 @@ impl Log for MemoryLog {
         after: Option<&Topic>,
         limit: usize,
     ) -> Result<Vec<TopicUsage>, ReadError> {
-        let (mut found, mut from) = (Vec::new(), after.cloned());
-        loop {
-            let (slice, left) = (self.bounds.read_slice, limit - found.len());
-            let (some, next) =
-                self.shared.lock().topics(prefix, from.as_ref(), left, slice, self.clock.now());
-            found.extend(some);
-            match next {
-                Some(next) if found.len() < limit => from = Some(next),
-                _ => return Ok(found),
-            }
-        }
+        Ok(self.list(prefix, after, limit))
     }
 
+    /// Dedupe keys stay: a retry of what was purged publishes nothing.
     async fn purge(&self, topic: &Topic) -> Result<u64, ReadError> {
-        let upto = self.shared.lock().head;
-        let mut purged = 0;
-        self.in_slices(|state| {
-            let lost = state.purge(topic, upto, self.bounds.sweep_slice);
-            purged += lost as u64;
-            lost > 0
-        });
-        Ok(purged)
+        let now = self.clock.now();
+        let gone = self.shared.lock().purge(topic, now);
+        // Dropped here, outside of the lock.
+        Ok(gone.len() as u64)
     }
 
     async fn close(&self) {

@@ -1,7 +1,5 @@
 //! The memory log against a naive model: a list of everything that was ever published, and the rules said plainly.
 
-use std::collections::BTreeMap;
-use std::ops::{Bound, RangeBounds};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -10,317 +8,34 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use proptest::prelude::*;
 
+use self::rules::Model;
+use self::steps::{KINDS, Made, Step, filters, selectors, settings, step};
 use super::*;
-use crate::event::{DedupeKey, Event, Millis, Topic};
+use crate::event::{Dedupe, DedupeKey, Event, EventType, Millis, Pattern};
 use crate::log::clock::ManualClock;
 use crate::log::{Coverage, Placement, TopicLimits};
 
+mod rules;
+mod steps;
+
 const EPOCH: Epoch = Epoch::new(0xabc);
 const TOPICS: [&str; 7] = ["a", "b", "a.x", "a.y", "b.x", "b.y.z", "c"];
-const WINDOW: Duration = Duration::from_secs(5);
+/// How long a key is remembered: odd ones three times as long as even ones.
+fn window(key: u8) -> Duration {
+    Duration::from_secs(if key % 2 == 0 { 5 } else { 15 })
+}
+
+fn keyed(key: u8) -> Dedupe {
+    Dedupe { key: DedupeKey([key; 16]), window: window(key) }
+}
+
+fn topic(index: usize) -> Topic {
+    Topic::parse(TOPICS[index]).unwrap()
+}
 
 /// What a topic costs in the total, as documented in `topic`.
 fn overhead(topic: usize) -> usize {
     384 + TOPICS[topic].len()
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    /// Events as (topic, bytes, received how long ago), and a key.
-    Publish(Vec<(usize, usize, u64)>, Option<u8>),
-    Advance(u64),
-    Tick,
-    Reconfigure(HistorySettings),
-    /// Selector, place as a fraction of the head, limits.
-    Read(usize, f64, ReadLimit),
-    Drain,
-}
-
-fn selectors() -> Vec<Selector> {
-    let patterns =
-        |texts: &[&str]| Selector::Patterns(texts.iter().map(|text| Pattern::parse(text).unwrap()).collect());
-    let mut all: Vec<_> = TOPICS.iter().map(|name| Selector::Topic(Topic::parse(name).unwrap())).collect();
-    all.extend([
-        patterns(&["*"]),
-        patterns(&["**"]),
-        patterns(&["a.*"]),
-        patterns(&["b.**"]),
-        patterns(&["a.*", "*.x", "b"]),
-        patterns(&["never.**"]),
-    ]);
-    all
-}
-
-fn limits() -> impl Strategy<Value = TopicLimits> {
-    (0usize..8, 0usize..6000, 0u64..20_000).prop_map(|(events, bytes, age)| TopicLimits {
-        events,
-        bytes,
-        age: Duration::from_millis(age),
-    })
-}
-
-fn settings() -> impl Strategy<Value = HistorySettings> {
-    let rules = prop::collection::vec((prop::sample::select(vec!["a", "a.*", "**", "b.**"]), limits()), 0..3);
-    let wide = TopicLimits { events: 100, bytes: 1 << 20, age: Duration::from_hours(1) };
-    (prop_oneof![limits(), Just(wide)], rules, 0usize..20_000, 0usize..6).prop_map(
-        |(default, rules, total, dedupe_keys)| HistorySettings {
-            default,
-            rules: rules.into_iter().map(|(text, l)| (Pattern::parse(text).unwrap(), l)).collect(),
-            total,
-            dedupe_window: WINDOW,
-            dedupe_keys,
-        },
-    )
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let event = (0..TOPICS.len(), prop_oneof![8 => 0usize..800, 1 => 3000usize..9000], 0u64..3000);
-    let limit = (0usize..12, prop_oneof![0usize..3000, Just(usize::MAX)])
-        .prop_map(|(events, bytes)| ReadLimit { events, bytes });
-    prop_oneof![
-        12 => (prop::collection::vec(event, 1..5), prop::option::weighted(0.3, 0u8..8))
-            .prop_map(|(events, key)| Step::Publish(events, key)),
-        3 => (0u64..4000).prop_map(Step::Advance),
-        1 => Just(Step::Tick),
-        1 => settings().prop_map(Step::Reconfigure),
-        8 => (0..selectors().len(), 0.0..1.1, limit).prop_map(|(s, at, limit)| Step::Read(s, at, limit)),
-        2 => Just(Step::Drain),
-    ]
-}
-
-/// An event that was published, whatever became of it.
-#[derive(Clone, Debug)]
-struct Published {
-    position: Position,
-    topic: usize,
-    event: Event,
-    gone: bool,
-}
-
-struct Model {
-    settings: HistorySettings,
-    bounds: Bounds,
-    now: Millis,
-    all: Vec<Published>,
-    /// Topics that are remembered, with what was forgotten when each became known.
-    known: BTreeMap<usize, Position>,
-    forgotten: Position,
-    /// Key, placement and time of every keyed delivery, and how many of the oldest are forgotten.
-    keys: Vec<(u8, Placement, Millis)>,
-    first_key: usize,
-    evicted_early: u64,
-    sequence: u64,
-    /// Events the tail has not taken.
-    undrained: Vec<Position>,
-}
-
-impl Model {
-    fn kept(&self, topic: usize) -> Vec<usize> {
-        (0..self.all.len()).filter(|&i| self.all[i].topic == topic && !self.all[i].gone).collect()
-    }
-
-    fn bytes(&self, topic: usize) -> usize {
-        self.kept(topic).into_iter().map(|i| self.all[i].event.weight()).sum()
-    }
-
-    fn holdings(&self) -> Vec<(usize, usize, usize)> {
-        let all = (0..TOPICS.len()).map(|t| (t, self.kept(t).len(), self.bytes(t) + overhead(t)));
-        all.filter(|&(_, events, _)| events > 0).collect()
-    }
-
-    fn last(&self, topic: usize) -> Position {
-        self.all.iter().rev().find(|p| p.topic == topic).map_or(Position::START, |p| p.position)
-    }
-
-    fn limits(&self, topic: usize) -> TopicLimits {
-        let name = Topic::parse(TOPICS[topic]).unwrap();
-        let rule = self.settings.rules.iter().find(|(pattern, _)| pattern.matches(&name));
-        rule.map_or(self.settings.default, |(_, limits)| *limits)
-    }
-
-    /// A topic is within its limits, and within the total all by itself.
-    fn enforce(&mut self, topic: usize) {
-        let limits = self.limits(topic);
-        while let Some(&oldest) = self.kept(topic).first() {
-            let bytes = self.bytes(topic);
-            let age = self.now.0.saturating_sub(self.all[oldest].event.time.0);
-            let over = self.kept(topic).len() > limits.events
-                || bytes > limits.bytes
-                || bytes + overhead(topic) > self.settings.total
-                || u128::from(age) > limits.age.as_millis();
-            if !over {
-                break;
-            }
-            self.all[oldest].gone = true;
-        }
-    }
-
-    /// All topics together are within the total.
-    fn fit_total(&mut self) {
-        loop {
-            let holdings = self.holdings();
-            if holdings.iter().map(|h| h.2).sum::<usize>() <= self.settings.total {
-                return;
-            }
-            let share = self.settings.total / holdings.len();
-            let most = |of: &dyn Fn(usize) -> bool| {
-                let of = holdings.iter().filter(|h| of(h.1));
-                of.max_by_key(|h| (h.2, std::cmp::Reverse(self.all[self.kept(h.0)[0]].position))).copied()
-            };
-            let can_give = most(&|events| events > 1).filter(|h| h.2 > share);
-            let (topic, events, bytes) = can_give.or_else(|| most(&|events| events == 1)).unwrap();
-            // The promise, whatever the rule above is.
-            assert!(bytes > share, "a topic within its share gave");
-            assert!(
-                events > 1 || holdings.iter().all(|h| h.1 == 1 || h.2 <= share),
-                "emptied before its turn"
-            );
-            let oldest = self.kept(topic)[0];
-            self.all[oldest].gone = true;
-        }
-    }
-
-    fn forget(&mut self) {
-        while self.known.len() > self.bounds.topics {
-            let quiet = self.known.keys().copied().filter(|&t| self.kept(t).is_empty());
-            let Some(topic) = quiet.min_by_key(|&t| self.last(t)) else { return };
-            self.known.remove(&topic);
-            self.forgotten = self.forgotten.max(self.last(topic));
-        }
-    }
-
-    fn publish(
-        &mut self,
-        events: &[Event],
-        topics: &[usize],
-        key: Option<u8>,
-    ) -> Result<Appended, AppendError> {
-        if let Some(key) = key
-            && let Some((_, placement, _)) =
-                self.keys[self.first_key..].iter().rev().find(|k| k.0 == key && self.in_window(k.2))
-        {
-            return Ok(Appended::Duplicate(*placement));
-        }
-        if self.undrained.len() >= self.bounds.tail_events {
-            return Err(AppendError::Full);
-        }
-        self.sequence += 1;
-        let placement = Placement { epoch: EPOCH, sequence: self.sequence, events: events.len() as u32 };
-        for ((cursor, event), &topic) in placement.cursors().zip(events).zip(topics) {
-            let position = cursor.position;
-            self.all.push(Published { position, topic, event: event.clone(), gone: false });
-            self.known.entry(topic).or_insert(self.forgotten);
-            self.undrained.push(position);
-            self.enforce(topic);
-            self.fit_total();
-        }
-        if let Some(key) = key
-            && self.settings.dedupe_keys > 0
-        {
-            self.keys.push((key, placement, self.now));
-            self.trim_keys();
-        }
-        self.forget();
-        Ok(Appended::Accepted(placement))
-    }
-
-    fn in_window(&self, time: Millis) -> bool {
-        u128::from(self.now.0 - time.0) < WINDOW.as_millis()
-    }
-
-    /// Of the keys within their window, the newest are kept.
-    fn trim_keys(&mut self) {
-        let live = |this: &Self| this.keys[this.first_key..].iter().filter(|k| this.in_window(k.2)).count();
-        while live(self) > self.settings.dedupe_keys {
-            self.evicted_early += u64::from(self.in_window(self.keys[self.first_key].2));
-            self.first_key += 1;
-        }
-    }
-
-    fn maintain(&mut self) {
-        for topic in 0..TOPICS.len() {
-            self.enforce(topic);
-        }
-        self.forget();
-        self.fit_total();
-        self.trim_keys();
-    }
-
-    fn head(&self) -> Position {
-        self.all.last().map_or(Position::START, |p| p.position)
-    }
-
-    /// Checks one page and returns where the next begins.
-    fn check(&mut self, selector: &Selector, after: Position, limit: ReadLimit, page: &Page) {
-        let matching: Vec<usize> =
-            (0..TOPICS.len()).filter(|&t| selector.matches(&Topic::parse(TOPICS[t]).unwrap())).collect();
-        for &topic in &matching {
-            if self.known.contains_key(&topic) && (matching.len() == 1 || self.last(topic) > after) {
-                self.enforce(topic);
-            }
-        }
-        let later: Vec<&Published> =
-            self.all.iter().filter(|p| p.position > after && matching.contains(&p.topic)).collect();
-        let kept: Vec<&Published> = later.iter().copied().filter(|p| !p.gone).collect();
-        let gone: Vec<Position> = later.iter().filter(|p| p.gone).map(|p| p.position).collect();
-
-        let mut want = Vec::new();
-        let mut bytes = 0;
-        for p in &kept {
-            bytes += p.event.data.len();
-            if !want.is_empty() && (want.len() >= limit.events || bytes > limit.bytes) {
-                break;
-            }
-            want.push((p.position, &p.event));
-        }
-        let got: Vec<_> = page.events.iter().map(|e| (e.cursor.position, &e.event)).collect();
-        assert_eq!(got, want);
-        assert_eq!(page.more, want.len() < kept.len());
-        let end = if page.more { want.last().unwrap().0 } else { self.head() };
-        assert_eq!(page.next, end);
-        self.check_coverage(selector, &matching, after, page.coverage, &kept, &gone);
-    }
-
-    fn check_coverage(
-        &self,
-        selector: &Selector,
-        matching: &[usize],
-        after: Position,
-        coverage: Coverage,
-        kept: &[&Published],
-        gone: &[Position],
-    ) {
-        // A loss may be told without being one only where something was forgotten that might have matched.
-        let forgotten = match selector {
-            Selector::Topic(_) => self.known.get(&matching[0]).copied().unwrap_or(self.forgotten),
-            Selector::Patterns(_) => self.forgotten,
-        };
-        let newest = gone.last().copied().into_iter().chain((forgotten > after).then_some(forgotten)).max();
-        let (resumed, through, missed) = match (coverage, newest) {
-            (Coverage::Complete, None) => return,
-            (Coverage::Lost { resumed, through, missed, .. }, Some(_)) => (resumed, through, missed),
-            (got, newest) => panic!("after {after:?}: {got:?}, but the newest loss is {newest:?}"),
-        };
-        assert_eq!(Some(through), newest);
-        let first = kept.first().map_or(Bound::Unbounded, |p| Bound::Excluded(p.position));
-        let before_kept = |p: &Position| (Bound::Unbounded, first).contains(p);
-        // What a topic lost before it was forgotten is known only as "up to there".
-        let known = matching.iter().filter_map(|t| Some((*t, *self.known.get(t)?)));
-        let newest = |(topic, inherited): (usize, Position)| {
-            let of = self.all.iter().filter(|p| p.topic == topic && p.gone && p.position > after);
-            of.map(|p| p.position).max().filter(|&p| p > inherited).unwrap_or(inherited)
-        };
-        let losses = known.map(newest).chain([forgotten]).filter(before_kept);
-        assert_eq!(resumed, losses.fold(after, Position::max));
-        if let Some(missed) = missed {
-            assert_eq!(missed, gone.len() as u64);
-        }
-        let few = |t: &usize| self.all.iter().filter(|p| p.topic == *t && p.gone).count();
-        if forgotten <= after && TOPICS.len() <= self.bounds.exact_topics {
-            let exact = matching.iter().all(|t| few(t) <= self.bounds.exact_losses);
-            assert!(missed.is_some() || !exact, "few losses are counted");
-        }
-    }
 }
 
 struct Run {
@@ -339,19 +54,7 @@ impl Run {
         let clock = ManualClock::at(now);
         let log = MemoryLog::with_bounds(live, clock.clock(), EPOCH, bounds);
         let tail = now_or_never(log.tail(log.head())).unwrap().unwrap();
-        let model = Model {
-            settings: first,
-            bounds,
-            now,
-            all: Vec::new(),
-            known: BTreeMap::new(),
-            forgotten: Position::START,
-            keys: Vec::new(),
-            first_key: 0,
-            evicted_early: 0,
-            sequence: 0,
-            undrained: Vec::new(),
-        };
+        let model = Model::new(first, bounds, now);
         Self { log, clock, settings, tail, model }
     }
 
@@ -375,6 +78,14 @@ impl Run {
                 }
             }
             Step::Read(selector, at, limit) => self.read(&selectors()[selector], at, limit),
+            Step::Locate(selector, filter, since) => {
+                self.locate(&selectors()[selector], &filters()[filter], since);
+            }
+            Step::List(prefix, after, limit) => self.list(prefix, after.map(topic).as_ref(), limit),
+            Step::Purge(index) => {
+                let purged = now_or_never(self.log.purge(&topic(index))).unwrap();
+                assert_eq!(purged, Ok(self.model.purge(index)));
+            }
             Step::Drain => {
                 let got = now_or_never(self.tail.next()).map(Result::unwrap).unwrap_or_default();
                 let got: Vec<_> = got.iter().map(|e| e.cursor.position).collect();
@@ -396,18 +107,37 @@ impl Run {
         assert!(exact <= bounds.exact_topics);
     }
 
-    fn publish(&mut self, events: &[(usize, usize, u64)], key: Option<u8>) {
-        let topics: Vec<_> = events.iter().map(|e| e.0).collect();
-        let event = |&(topic, bytes, ago): &(usize, usize, u64)| Event {
-            topic: Topic::parse(TOPICS[topic]).unwrap(),
-            kind: None,
-            time: Millis(self.model.now.0 - ago),
-            data: vec![b'.'; bytes].into(),
+    fn publish(&mut self, events: &[Made], key: Option<u8>) {
+        let topics: Vec<_> = events.iter().map(|e| e.topic).collect();
+        let event = |made: &Made| Event {
+            topic: topic(made.topic),
+            kind: KINDS[made.kind].map(|kind| EventType::parse(kind).unwrap()),
+            time: Millis(self.model.now.0 - made.ago),
+            data: vec![b'.'; made.bytes].into(),
         };
         let events: Vec<Event> = events.iter().map(event).collect();
-        let delivery = Delivery { events: events.clone(), dedupe: key.map(|k| DedupeKey([k; 16])) };
+        let delivery = Delivery { events: events.clone(), dedupe: key.map(keyed) };
         let got = now_or_never(self.log.append(delivery)).unwrap();
         assert_eq!(got, self.model.publish(&events, &topics, key));
+    }
+
+    fn locate(&mut self, selector: &Selector, filter: &Filter, since: Since) {
+        let located = now_or_never(self.log.locate(selector, filter, since)).unwrap();
+        assert_eq!(
+            located,
+            Ok(self.model.locate(selector, filter, since)),
+            "{selector} {filter:?} {since:?}"
+        );
+        // The log looks at the ages of those topics alone that it looks at; a read from the start looks at all.
+        self.read(selector, 0.0, ReadLimit { events: 3, bytes: usize::MAX });
+    }
+
+    fn list(&mut self, prefix: &str, after: Option<&Topic>, limit: usize) {
+        let listed = now_or_never(self.log.topics(prefix, after, limit)).unwrap().unwrap();
+        let mut all = self.model.list(prefix, after);
+        assert_eq!(now_or_never(self.log.topics(prefix, after, usize::MAX)).unwrap().unwrap(), all);
+        all.truncate(limit);
+        assert_eq!(listed, all);
     }
 
     /// Reads all pages from a place on.

@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::Bound;
 use std::sync::Arc;
 
+use super::MemoryLog;
 use super::losses::Loss;
 use super::state::State;
 use super::topic::{TopicHistory, TopicId};
@@ -20,6 +20,34 @@ pub(super) struct Range {
     pub limit: ReadLimit,
     /// The clock's time.
     pub now: Millis,
+}
+
+/// How often a page is gathered in slices before appends have to wait for it: each time in vain, if all that it was to begin
+/// with is evicted meanwhile, which is hundreds of events, and the oldest that there are.
+const TRIES: usize = 3;
+
+impl MemoryLog {
+    /// A page of all topics that `patterns` match.
+    pub(super) fn read_patterns(&self, patterns: &[Pattern], after: Position, limit: ReadLimit) -> Page {
+        let (ids, upto) = self.find(patterns, |topic| topic.last <= after);
+        let range = Range { after, limit, now: self.clock.now() };
+        for _ in 0..TRIES {
+            let mut merge = Merge::new(range, upto);
+            let mut slices = ids.chunks(self.bounds.read_slice);
+            self.in_slices(|state| {
+                merge.gather(state, slices.next().unwrap_or_default());
+                slices.len() > 0
+            });
+            if let Some(page) = merge.finish(&self.shared.lock()) {
+                return page;
+            }
+        }
+        // For the last time, in one critical section, so that nothing is evicted in between.
+        let state = &mut *self.shared.lock();
+        let mut merge = Merge::new(range, upto);
+        merge.gather(state, &ids);
+        merge.finish(state).expect("nothing was evicted since the topics were gathered")
+    }
 }
 
 impl State {
@@ -45,79 +73,6 @@ impl State {
         pager.finish()
     }
 
-    /// Topics that `patterns` match and that had an event after `after`, when no more than `most` topics had one: the
-    /// common case of a subscriber that was away for a moment.
-    pub(super) fn recent(&self, patterns: &[Pattern], after: Position, most: usize) -> Option<Vec<TopicId>> {
-        let mut found = Vec::new();
-        for (count, id) in self.recency.iter().enumerate() {
-            let topic = &self.topics[id.index()];
-            if topic.last <= after {
-                break;
-            }
-            if count == most {
-                return None;
-            }
-            if patterns.iter().any(|p| p.matches(&topic.name)) {
-                found.push(id);
-            }
-        }
-        Some(found)
-    }
-
-    /// Adds to `found` those topics behind `from` in the order of names that `pattern` matches and that had an event
-    /// after `after`, looking at no more than `most`. The name to go on from, if there are more.
-    pub(super) fn by_name(
-        &self,
-        pattern: &Pattern,
-        from: Option<&Topic>,
-        after: Position,
-        most: usize,
-        found: &mut Vec<TopicId>,
-    ) -> Option<Topic> {
-        let prefix = literal_prefix(pattern);
-        let start = from.map_or(Bound::Included(prefix), |name| Bound::Excluded(name.as_str()));
-        for (count, (name, &id)) in self.in_order.range::<str, _>((start, Bound::Unbounded)).enumerate() {
-            if !name.as_str().starts_with(prefix) {
-                break;
-            }
-            if self.topics[id.index()].last > after && pattern.matches(name) {
-                found.push(id);
-            }
-            if count + 1 == most {
-                return Some(name.clone());
-            }
-        }
-        None
-    }
-
-    /// A page of the given topics, up to `upto`. Whatever became of a topic since it was found, no more is said to be
-    /// covered than is.
-    pub(super) fn read_merged(&mut self, ids: &[TopicId], range: Range, upto: Position) -> Page {
-        let mut pager = Pager::new(range, upto);
-        pager.lose(self.forgotten.loss());
-        let mut heads = BinaryHeap::with_capacity(ids.len());
-        for &id in ids {
-            // Forgotten since; or its number was given to a topic that is younger than the read.
-            if self.topics.get(id.index()).is_none_or(|topic| topic.losses.first() > upto) {
-                continue;
-            }
-            self.expire(id, range.now);
-            let topic = &self.topics[id.index()];
-            if let Some(loss) = topic.losses.after(range.after) {
-                pager.lose(loss);
-            }
-            heads.extend(head(topic, id, topic.index_after(range.after)));
-        }
-        while let Some(Reverse((_, id, index))) = heads.pop() {
-            let topic = &self.topics[id.index()];
-            if !pager.push(&topic.events[index]) {
-                break;
-            }
-            heads.extend(head(topic, id, index + 1));
-        }
-        pager.finish()
-    }
-
     /// Every event kept after `after`, in order.
     pub(super) fn all_after(&self, after: Position) -> Vec<Arc<LoggedEvent>> {
         let mut events = Vec::new();
@@ -133,15 +88,107 @@ impl State {
     }
 }
 
-/// A topic's next event, as an entry of the merge.
-fn head(topic: &TopicHistory, id: TopicId, index: usize) -> Option<Reverse<(Position, TopicId, usize)>> {
-    topic.events.get(index).map(|event| Reverse((event.cursor.position, id, index)))
+/// A read over several topics, between its critical sections. Whatever becomes of a topic meanwhile, no more is said to be
+/// covered than is.
+struct Merge {
+    pager: Pager,
+    /// Each topic's next event; no more of them than a page can hold, and one to tell that there are more.
+    heads: Vec<Head>,
+    room: usize,
+    /// The first of the heads that there was no room for.
+    cut: Option<Position>,
 }
 
-/// What every topic that the pattern matches begins with.
-fn literal_prefix(pattern: &Pattern) -> &str {
-    let text = pattern.as_str();
-    text.split_once('*').map_or(text, |(prefix, _)| prefix)
+/// A topic's next event, and where it was in the topic's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    position: Position,
+    id: TopicId,
+    index: usize,
+}
+
+impl Head {
+    fn of(topic: &TopicHistory, id: TopicId, index: usize) -> Option<Self> {
+        topic.events.get(index).map(|event| Self { position: event.cursor.position, id, index })
+    }
+}
+
+impl Merge {
+    fn new(range: Range, upto: Position) -> Self {
+        let room = range.limit.events.max(1).saturating_add(1);
+        Self { pager: Pager::new(range, upto), heads: Vec::new(), room, cut: None }
+    }
+
+    /// Notes what the topics lost, and their next events.
+    fn gather(&mut self, state: &mut State, ids: &[TopicId]) {
+        let Range { after, now, .. } = self.pager.range;
+        for &id in ids {
+            // Forgotten since it was found; or its number was given to a topic that is younger than the read.
+            if state.topics.get(id.index()).is_none_or(|topic| topic.losses.first() > self.pager.upto) {
+                continue;
+            }
+            state.expire(id, now);
+            let topic = &state.topics[id.index()];
+            if let Some(loss) = topic.losses.after(after) {
+                self.pager.lose(loss);
+            }
+            self.heads.extend(Head::of(topic, id, topic.index_after(after)));
+            if self.heads.len() >= self.room.saturating_mul(2) {
+                self.trim();
+            }
+        }
+    }
+
+    /// Keeps the first of the heads.
+    fn trim(&mut self) {
+        if self.heads.len() > self.room {
+            let cut = self.heads.select_nth_unstable(self.room).1.position;
+            self.cut = Some(self.cut.map_or(cut, |was| was.min(cut)));
+            self.heads.truncate(self.room);
+        }
+    }
+
+    /// The page. `None` when so much was evicted since the topics were gathered that nothing is left to begin it with.
+    fn finish(mut self, state: &State) -> Option<Page> {
+        self.trim();
+        self.pager.lose(state.forgotten.loss());
+        let mut heads: BinaryHeap<_> = self.heads.drain(..).map(Reverse).collect();
+        while let Some(Reverse(head)) = heads.pop() {
+            if self.cut.is_some_and(|cut| head.position > cut) {
+                return self.cut_short();
+            }
+            // Forgotten since, as is told by "forgotten below".
+            let Some(topic) = state.topics.get(head.id.index()) else { continue };
+            match self.place_of(topic, head) {
+                Ok(index) if !self.pager.push(&topic.events[index]) => return Some(self.pager.finish()),
+                Ok(index) => heads.extend(Head::of(topic, head.id, index + 1).map(Reverse)),
+                Err(index) => heads.extend(Head::of(topic, head.id, index).map(Reverse)),
+            }
+        }
+        if self.cut.is_some() { self.cut_short() } else { Some(self.pager.finish()) }
+    }
+
+    /// Where the event of a head is now; or, when it was evicted since, which is noted, where the next one is.
+    fn place_of(&mut self, topic: &TopicHistory, head: Head) -> Result<usize, usize> {
+        let is_at = |index| topic.events.get(index).is_some_and(|e| e.cursor.position == head.position);
+        if is_at(head.index) {
+            return Ok(head.index);
+        }
+        let index = topic.index_after(head.position.before());
+        if is_at(index) {
+            return Ok(index);
+        }
+        if let Some(loss) = topic.losses.after(self.pager.range.after) {
+            self.pager.lose(Loss { missed: None, ..loss });
+        }
+        Err(index)
+    }
+
+    /// The page up to where heads are missing.
+    fn cut_short(mut self) -> Option<Page> {
+        self.pager.more = true;
+        (!self.pager.events.is_empty()).then(|| self.pager.finish())
+    }
 }
 
 /// Collects one page.

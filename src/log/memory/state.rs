@@ -12,7 +12,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::bounds::Bounds;
-use super::dedupe::{Dedupe, Window};
+use super::dedupe::Table;
 use super::losses::{Forgotten, Losses};
 use super::recency::Recency;
 use super::shares::Shares;
@@ -46,7 +46,7 @@ pub(super) struct State {
     pub generation: u64,
     /// The total that is kept now: the settings', or on its way down to it.
     pub total: usize,
-    pub dedupe: Dedupe,
+    pub dedupe: Table,
     shares: Shares,
     /// Topics without events, by the position of their last.
     quiet: BTreeMap<Position, TopicId>,
@@ -78,7 +78,7 @@ impl State {
             generation: 0,
             total: settings.total,
             settings: Arc::new(settings),
-            dedupe: Dedupe::default(),
+            dedupe: Table::default(),
             shares: Shares::default(),
             quiet: BTreeMap::new(),
             exact: VecDeque::new(),
@@ -86,10 +86,6 @@ impl State {
             bytes: 0,
             held: 0,
         }
-    }
-
-    pub(super) fn window(&self) -> Window {
-        Window { time: self.settings.dedupe_window, keys: self.settings.dedupe_keys }
     }
 
     pub(super) fn usage(&self) -> Usage {
@@ -118,9 +114,8 @@ impl State {
         if delivery.events.is_empty() {
             return Err(AppendError::Unavailable("the delivery holds no event"));
         }
-        let window = self.window();
-        if let Some(key) = &delivery.dedupe
-            && let Some(seen) = self.dedupe.find(key, now, window)
+        if let Some(dedupe) = &delivery.dedupe
+            && let Some(seen) = self.dedupe.find(&dedupe.key, now)
         {
             let (sequence, events) = (seen.sequence, seen.events);
             return Ok(Appended::Duplicate(Placement { epoch: self.epoch, sequence, events }));
@@ -140,8 +135,8 @@ impl State {
             }
             self.keep(event, now);
         }
-        if let Some(key) = delivery.dedupe {
-            self.dedupe.insert(key, sequence, events, now, window);
+        if let Some(dedupe) = delivery.dedupe {
+            self.dedupe.insert(dedupe, sequence, events, now, self.settings.dedupe_keys);
         }
         self.forget_quiet();
         Ok(Appended::Accepted(Placement { epoch: self.epoch, sequence, events }))
@@ -231,7 +226,7 @@ impl State {
         self.total = self.settings.total.max(self.held.min(self.total));
     }
 
-    pub(super) fn lose_oldest(&mut self, id: TopicId) {
+    fn lose_oldest(&mut self, id: TopicId) {
         let topic = &mut self.topics[id.index()];
         let Some(event) = topic.events.pop_front() else { return };
         let (position, weight) = (event.cursor.position, event.event.weight());
@@ -244,11 +239,39 @@ impl State {
             self.held -= topic.overhead();
         }
         self.newest_loss = self.newest_loss.max(position);
-        if !topic.losses.is_exact() {
-            self.exact.push_back(id);
-        }
+        let was_exact = topic.losses.is_exact();
         self.losses += 1;
         topic.losses.record(position, self.losses, self.bounds.exact_losses);
+        self.count_exact(id, was_exact);
+    }
+
+    /// Forgets all that is kept of a topic, and hands it out, to be dropped outside of the lock: what is done here does
+    /// not grow with it.
+    pub(super) fn purge(&mut self, name: &Topic, now: Millis) -> VecDeque<Arc<LoggedEvent>> {
+        let Some(&id) = self.by_name.get(name) else { return VecDeque::new() };
+        self.expire(id, now);
+        let topic = &mut self.topics[id.index()];
+        let gone = std::mem::take(&mut topic.events);
+        let Some(newest) = gone.back() else { return gone };
+        let weight = std::mem::take(&mut topic.bytes);
+        self.events -= gone.len();
+        self.bytes -= weight;
+        self.held -= weight + topic.overhead();
+        self.newest_loss = self.newest_loss.max(newest.cursor.position);
+        let was_exact = topic.losses.is_exact();
+        self.losses += gone.len() as u64;
+        topic.losses.record_all(&gone, self.losses, self.bounds.exact_losses);
+        self.count_exact(id, was_exact);
+        self.settle(id);
+        gone
+    }
+
+    /// Notes that a topic has begun to remember the positions of its losses, unless it did before, and lets the one that
+    /// has for longest forget them when there are too many.
+    fn count_exact(&mut self, id: TopicId, was_exact: bool) {
+        if !was_exact {
+            self.exact.push_back(id);
+        }
         if self.exact.len() > self.bounds.exact_topics
             && let Some(longest) = self.exact.pop_front()
             && let Some(topic) = self.topics.get_mut(longest.index())
@@ -259,7 +282,7 @@ impl State {
     }
 
     /// Tells the indexes what a topic holds now.
-    pub(super) fn settle(&mut self, id: TopicId) {
+    fn settle(&mut self, id: TopicId) {
         let topic = &self.topics[id.index()];
         let holding = topic.holding();
         if holding.is_none() {

@@ -1,12 +1,14 @@
 //! What only the memory log promises: its exact limits, counts and bounds.
 
+mod places;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use super::*;
-use crate::event::{DedupeKey, Event, LoggedEvent, Millis, Topic};
+use crate::event::{Dedupe, DedupeKey, Event, EventType, LoggedEvent, Millis, Pattern};
 use crate::log::clock::ManualClock;
 use crate::log::{Coverage, TailError, TopicLimits};
 
@@ -18,7 +20,6 @@ fn settings() -> HistorySettings {
         default: TopicLimits { events: 1000, bytes: 1 << 20, age: Duration::from_hours(1) },
         rules: Vec::new(),
         total: 1 << 26,
-        dedupe_window: Duration::from_mins(1),
         dedupe_keys: 100,
     }
 }
@@ -39,6 +40,11 @@ fn fixture(change: impl FnOnce(&mut HistorySettings, &mut Bounds)) -> Fixture {
     };
     let clock = ManualClock::at(Millis(1_000_000));
     Fixture { log: MemoryLog::with_bounds(live, clock.clock(), EPOCH, bounds), clock, settings }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as a delivery holds it")]
+fn key(n: u8) -> Option<Dedupe> {
+    Some(Dedupe { key: DedupeKey([n; 16]), window: Duration::from_mins(1) })
 }
 
 fn topic(name: &str) -> Topic {
@@ -299,89 +305,6 @@ async fn names_are_walked_in_slices_when_very_many_topics_were_busy() {
 }
 
 #[tokio::test]
-async fn a_purge_empties_one_topic_and_is_told_to_whoever_resumes_from_before() {
-    let at = fixture(|_, bounds| bounds.sweep_slice = 2);
-    for _ in 0..5 {
-        at.publish("secret.a", &[10]).await;
-        at.publish("secret.b", &[10]).await;
-    }
-    let before = at.log.usage();
-    assert_eq!(at.log.purge(&topic("secret.a")).await, Ok(5));
-    assert_eq!(at.log.purge(&topic("secret.a")).await, Ok(0));
-    assert_eq!(at.log.purge(&topic("never")).await, Ok(0));
-    let after = at.log.usage();
-    assert_eq!((after.topics, after.events, after.bytes), (1, 5, before.bytes / 2));
-    let page = at.log.read(&Selector::Topic(topic("secret.a")), Position::of(2), ALL).await.unwrap();
-    assert_eq!((page.events.len(), untimed(page.coverage)), (0, lost(9, 9, 4)));
-    let both = Selector::of(vec![Pattern::parse("secret.*").unwrap()]);
-    let page = at.log.read(&both, Position::of(2), ALL).await.unwrap();
-    assert_eq!(sequences(&page.events), [4, 6, 8, 10]);
-    assert!(matches!(page.coverage, Coverage::Lost { missed: Some(4), .. }), "{:?}", page.coverage);
-    at.publish("secret.a", &[10]).await;
-    let page = at.log.read(&Selector::Topic(topic("secret.a")), Position::of(9), ALL).await.unwrap();
-    assert_eq!((sequences(&page.events), page.coverage), (vec![11], Coverage::Complete));
-}
-
-#[tokio::test]
-async fn topics_are_told_in_pages_by_name_and_only_those_with_events() {
-    let at = fixture(|settings, bounds| {
-        settings.rules = vec![(
-            Pattern::parse("a.none").unwrap(),
-            TopicLimits { events: 0, bytes: 0, age: Duration::ZERO },
-        )];
-        bounds.read_slice = 2;
-    });
-    for name in ["b", "a.3", "a.1", "a.none", "a.2", "a"] {
-        at.publish(name, &[1]).await;
-    }
-    at.publish("a.1", &[1, 1]).await;
-    let names = |prefix: &'static str, after: Option<&'static str>, limit| {
-        let log = at.log.clone();
-        async move {
-            let topics = log.topics(prefix, after.map(topic).as_ref(), limit).await.unwrap();
-            topics.iter().map(|t| format!("{}:{}", t.topic, t.events)).collect::<Vec<_>>().join(" ")
-        }
-    };
-    assert_eq!(names("", None, 9).await, "a:1 a.1:3 a.2:1 a.3:1 b:1");
-    assert_eq!(names("a.", None, 2).await, "a.1:3 a.2:1");
-    assert_eq!(names("a.", Some("a.2"), 2).await, "a.3:1");
-    assert_eq!(names("a.", Some("Z"), 1).await, "a.1:3", "a place before the prefix is its beginning");
-    assert_eq!(names("a.", None, 0).await + &names("c", None, 9).await, "");
-    at.clock.advance(Duration::from_hours(2));
-    assert_eq!(names("", None, 9).await, "", "what is over age is not there");
-}
-
-#[tokio::test]
-async fn ago_is_by_the_logs_clock() {
-    let at = fixture(|_, _| ());
-    let mut places = Vec::new();
-    for _ in 0..4 {
-        places.push(at.publish("t", &[1]).await);
-        at.clock.advance(Duration::from_mins(1));
-    }
-    let one = Selector::Topic(topic("t"));
-    let ago = |minutes| at.log.locate(&one, &Filter::All, Since::Ago(Duration::from_mins(minutes)));
-    // Received 4, 3, 2 and 1 minutes ago.
-    for (minutes, place) in [(0, places[3]), (1, places[2]), (3, places[0]), (9, Position::START)] {
-        assert_eq!(ago(minutes).await, Ok(place), "{minutes}");
-    }
-}
-
-#[tokio::test]
-async fn ago_sees_past_a_webhook_that_was_long_on_its_way() {
-    let at = fixture(|_, _| ());
-    let mut late = at.delivery("t", &[1]);
-    at.clock.advance(Duration::from_secs(30));
-    at.publish("t", &[1]).await;
-    late.events[0].data = "late".into();
-    at.log.append(late).await.unwrap();
-    at.publish("t", &[1]).await;
-    let since = Since::Ago(Duration::from_secs(10));
-    let place = at.log.locate(&Selector::Topic(topic("t")), &Filter::All, since).await;
-    assert_eq!(place, Ok(Position::START), "the first is young, though an older one stands behind it");
-}
-
-#[tokio::test]
 async fn a_tail_that_nobody_drains_stops_the_log_until_it_is_drained() {
     let f = fixture(|_, b| b.tail_events = 3);
     let mut tail = f.log.tail(f.log.head()).await.unwrap();
@@ -403,7 +326,7 @@ async fn a_tail_that_nobody_drains_stops_the_log_until_it_is_drained() {
 async fn a_tail_is_bounded_by_bytes_too_and_a_known_key_needs_no_room() {
     let f = fixture(|_, b| b.tail_bytes = 1000);
     let _tail = f.log.tail(f.log.head()).await.unwrap();
-    let keyed = Delivery { dedupe: Some(DedupeKey([1; 16])), ..f.delivery("a", &[2000]) };
+    let keyed = Delivery { dedupe: key(1), ..f.delivery("a", &[2000]) };
     let first = f.log.append(keyed.clone()).await.unwrap();
     assert_eq!(f.log.append(f.delivery("a", &[1])).await, Err(AppendError::Full));
     assert_eq!(f.log.append(keyed).await, Ok(Appended::Duplicate(first.placement())));
@@ -433,7 +356,7 @@ async fn a_tail_at_an_older_place_begins_with_what_is_kept_or_says_what_is_not()
 #[tokio::test]
 async fn keys_outlive_their_events_and_early_evictions_are_counted() {
     let f = fixture(|s, _| (s.default.events, s.dedupe_keys) = (0, 2));
-    let keyed = |n| Delivery { dedupe: Some(DedupeKey([n; 16])), ..f.delivery("a", &[1, 1]) };
+    let keyed = |n| Delivery { dedupe: key(n), ..f.delivery("a", &[1, 1]) };
     let first = f.log.append(keyed(1)).await.unwrap();
     assert_eq!(f.log.append(keyed(1)).await, Ok(Appended::Duplicate(first.placement())));
     for n in 2..=3 {

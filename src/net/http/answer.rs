@@ -3,7 +3,9 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use http::{Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::{ServerSession, date};
@@ -15,7 +17,8 @@ const HEAD_BYTES: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     status: StatusCode,
-    content_type: HeaderValue,
+    /// None only where somebody else's answer is passed on that has none.
+    content_type: Option<HeaderValue>,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
 }
@@ -34,8 +37,28 @@ pub(super) enum Connection {
 impl Answer {
     /// An answer with a body of type `content_type`.
     pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let content_type = HeaderValue::from_static(content_type);
+        let content_type = Some(HeaderValue::from_static(content_type));
         Self { status, content_type, headers: Vec::new(), body: body.into() }
+    }
+
+    /// An answer of somebody else's, with its own type, if it says one, and its fields in their order, also such of one
+    /// name. What is an answer's own ([`Answer::with`]) is left out of them, and so is `Transfer-Encoding`.
+    #[must_use]
+    pub fn passed_on(
+        status: StatusCode,
+        fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Self {
+        let own = [CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING];
+        let mut answer = Self { status, content_type: None, headers: Vec::new(), body };
+        for (name, value) in fields {
+            if name == CONTENT_TYPE {
+                answer.content_type.get_or_insert(value);
+            } else if !own.contains(&name) {
+                answer.headers.push((name, value));
+            }
+        }
+        answer
     }
 
     /// A problem in RFC 9457's form: `type` (always `about:blank`, so `title` is the status's phrase), `title`, `status`,
@@ -94,6 +117,12 @@ impl Answer {
         self.status
     }
 
+    /// Whether answers of this status have content. Those without say nothing of its length (RFC 9110 §8.6), or would have
+    /// to say another's (§15.4.5).
+    fn has_content(&self) -> bool {
+        !matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    }
+
     /// Writes the answer through pingora's writer, for callers that only borrow the session, such as a proxy's filter,
     /// and for HTTP/2. Pingora adds Date and Connection and decides on reuse; a HEAD gets no body.
     ///
@@ -101,12 +130,17 @@ impl Answer {
     /// When the peer is gone.
     pub async fn write(&self, session: &mut ServerSession) -> pingora::Result<()> {
         let mut header = ResponseHeader::build(self.status, Some(4 + self.headers.len()))?;
-        header.insert_header(CONTENT_TYPE, self.content_type.clone())?;
-        header.insert_header(CONTENT_LENGTH, HeaderValue::from(self.body.len()))?;
+        if self.has_content() {
+            if let Some(content_type) = &self.content_type {
+                header.insert_header(CONTENT_TYPE, content_type.clone())?;
+            }
+            header.insert_header(CONTENT_LENGTH, HeaderValue::from(self.body.len()))?;
+        }
         for (name, value) in &self.headers {
             header.append_header(name.clone(), value.clone())?;
         }
-        let body = if session.req_header().method == Method::HEAD { Bytes::new() } else { self.body.clone() };
+        let omitted = session.req_header().method == Method::HEAD || !self.has_content();
+        let body = if omitted { Bytes::new() } else { self.body.clone() };
         session.write_response_header(Box::new(header)).await?;
         session.write_response_body(body, true).await
     }
@@ -118,10 +152,9 @@ impl Answer {
         out.extend_from_slice(self.status.as_str().as_bytes());
         out.push(b' ');
         out.extend_from_slice(self.status.canonical_reason().unwrap_or("").as_bytes());
-        // 204 has no content, and says nothing of its length (RFC 9110 §8.6).
-        let content = self.status != StatusCode::NO_CONTENT;
-        if content {
-            line(&mut out, "\r\nContent-Type", &self.content_type);
+        let content = self.has_content();
+        if let Some(content_type) = self.content_type.as_ref().filter(|_| content) {
+            line(&mut out, "\r\nContent-Type", content_type);
         }
         for (name, value) in &self.headers {
             out.extend_from_slice(b"\r\n");
@@ -137,7 +170,7 @@ impl Answer {
             Connection::Close => out.extend_from_slice(b"\r\nConnection: close"),
         }
         out.extend_from_slice(b"\r\n\r\n");
-        if with_body == Body::Sent {
+        if with_body == Body::Sent && content {
             out.extend_from_slice(&self.body);
         }
         out
@@ -194,6 +227,33 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("Content-"), "{text}");
+    }
+
+    #[test]
+    fn what_is_passed_on_has_its_own_type_or_none_and_all_fields_of_one_name() {
+        let fields = |list: &[(&'static str, &'static str)]| {
+            let field = |(n, v): &(&'static str, &'static str)| {
+                (HeaderName::from_static(n), HeaderValue::from_static(v))
+            };
+            list.iter().map(field).collect::<Vec<_>>()
+        };
+        let all = [
+            ("set-cookie", "a"),
+            ("content-type", "text/x"),
+            ("content-length", "9"),
+            ("connection", "close"),
+            ("date", "never"),
+            ("transfer-encoding", "chunked"),
+            ("set-cookie", "b"),
+        ];
+        let answer = Answer::passed_on(StatusCode::IM_A_TEAPOT, fields(&all), Bytes::from_static(b"four"));
+        let text = String::from_utf8(answer.bytes(Connection::Open, Body::Sent)).unwrap();
+        let expected = "HTTP/1.1 418 I'm a teapot\r\nContent-Type: text/x\r\nset-cookie: a\r\nset-cookie: b\r\n\
+             Content-Length: 4\r\nDate: ";
+        assert!(text.starts_with(expected) && text.ends_with("\r\n\r\nfour"), "{text}");
+        assert!(!text.contains("never"), "{text}");
+        let text = Answer::passed_on(StatusCode::OK, [], Bytes::new()).bytes(Connection::Open, Body::Sent);
+        assert!(!String::from_utf8(text).unwrap().to_lowercase().contains("content-type"));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::answer::{Answer, Body, Connection};
-use super::body::{self, BodyError, BodyLimit};
-use super::budget::{BodyBudget, Held};
+use super::body::{BodyError, BodyLimit};
+use super::incoming::{Caller, Incoming, Intake};
 use super::linger::linger;
 use crate::lifecycle::Phase;
 use crate::net::{Conn, Peer};
@@ -25,10 +25,9 @@ const WRITE_TIME: Duration = Duration::from_secs(10);
 /// A request whose head was read, and which is answered exactly once.
 pub struct Exchange {
     session: ServerSession,
-    /// What the request allows; an error that leaves its body unread turns it to [`Reuse::Close`].
+    /// What the request allows.
     reuse: Reuse,
-    /// What the body holds of the listener's budget, until the answer.
-    held: Option<Held>,
+    intake: Intake,
 }
 
 /// What becomes of the connection after the answer.
@@ -96,7 +95,7 @@ impl Exchange {
                 let open =
                     session.get_keepalive().is_some() && session.get_keepalive_reuses_remaining() != Some(0);
                 let reuse = if open { Reuse::Keep } else { Reuse::Close };
-                Ok(Some(Self { session, reuse, held: None }))
+                Ok(Some(Self { session, reuse, intake: Intake::default() }))
             }
             Ok(false) => Ok(None),
             Err(error) => match HeadError::classify(&error) {
@@ -129,32 +128,19 @@ impl Exchange {
     /// # Errors
     /// [`BodyError`]; the connection is then closed after the answer.
     pub async fn body(&mut self, limit: BodyLimit) -> Result<Bytes, BodyError> {
-        self.read_body(limit).await
+        self.incoming().body(limit).await
     }
 
-    /// As [`Exchange::body`], within a budget that this listener's bodies share, until they are answered.
-    ///
-    /// # Errors
-    /// [`BodyError`], of which [`BodyError::Busy`] may pass; the connection is then closed after the answer.
-    pub async fn body_within(&mut self, limit: BodyLimit, budget: &BodyBudget) -> Result<Bytes, BodyError> {
-        self.held = Some(budget.begin(limit.bytes));
-        self.read_body(limit).await
-    }
-
-    async fn read_body(&mut self, limit: BodyLimit) -> Result<Bytes, BodyError> {
-        let read = body::read(&mut self.session, limit, self.held.as_mut()).await;
-        if read.is_err() {
-            // What came is dropped with it.
-            self.held = None;
-            self.reuse = Reuse::Close;
-        }
-        read
+    /// Lends the request to who knows its answer.
+    pub fn incoming(&mut self) -> Incoming<'_> {
+        let caller = Caller::Peer(self.peer());
+        Incoming::new(&mut self.session, caller, &mut self.intake)
     }
 
     /// Answers. What becomes of the connection is settled by [`Answered::finish`], so that a caller can stop its clock
     /// before a close that may take a while.
     pub async fn answer(mut self, answer: &Answer, reuse: Reuse) -> Answered {
-        if !self.session.is_body_done() || reuse == Reuse::Close {
+        if self.intake.has_failed() || !self.session.is_body_done() || reuse == Reuse::Close {
             self.reuse = Reuse::Close;
         }
         if !matches!(self.session, ServerSession::H1(_)) {

@@ -11,15 +11,22 @@ mod body;
 mod budget;
 mod exchange;
 pub mod form;
+mod incoming;
 mod linger;
 mod percent;
+mod target;
+mod way;
 
 pub use answer::Answer;
 pub use body::{BodyError, BodyLimit};
 pub use budget::BodyBudget;
 pub use exchange::{Answered, Exchange, HeadError, Reuse, Unreadable};
+pub use incoming::{Caller, Incoming, Intake};
 pub use linger::linger;
 pub use percent::{DecodeError, decode};
+pub(crate) use target::origin_form;
+pub use way::{Scheme, Way};
+pub(crate) use way::{X_FORWARDED_FOR, add_via, is_about_caller, is_loop};
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -59,7 +59,6 @@ pub fn history(events: usize) -> HistorySettings {
         default: TopicLimits { events, bytes: 64 << 20, age: Duration::from_hours(1) },
         rules: Vec::new(),
         total: 64 << 20,
-        dedupe_window: Duration::from_hours(1),
         dedupe_keys: 1000,
     }
 }
@@ -74,7 +73,8 @@ impl Inside {
     pub fn over(log: Arc<dyn Log>, settings: Settings, shards: usize) -> Self {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
-        let fanout = Fanout::start(log, Live::fixed(settings), metrics, shards, 1000).unwrap();
+        let fanout =
+            Fanout::start(log, Live::fixed(settings), metrics, shards, 1000, Box::new(|_| None)).unwrap();
         Self { log: fanout.log(), fanout, registry }
     }
 
@@ -127,6 +127,7 @@ impl Inside {
         phase.send_replace(Phase::Serving);
         let fanout = Arc::clone(&self.fanout);
         let admin = Admin::new(admin::Parts {
+            sources: Arc::new(NoSources),
             settings: Live::fixed(admin::Settings { token: None, readiness: Readiness::Startup }),
             lifecycle: lifecycle.clone(),
             log: Arc::clone(&self.log),
@@ -162,5 +163,14 @@ impl Inside {
         };
         let metrics = family.get_metric().iter().filter(of);
         metrics.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
+    }
+}
+
+/// Nobody sends webhooks here.
+struct NoSources;
+
+impl admin::Sources for NoSources {
+    fn list(&self, _: Option<&str>, _: usize) -> Option<Vec<admin::SourceRow>> {
+        Some(Vec::new())
     }
 }

@@ -5,7 +5,7 @@
 
 mod build;
 mod hmac;
-mod plugin;
+pub(in crate::config::section) mod plugin;
 mod presets;
 mod secrets;
 #[cfg(test)]

@@ -41,7 +41,7 @@ fn source(node: &Value) -> Option<SecretSource> {
 }
 
 /// Every secret in the tree, with its path below `path`.
-pub(super) fn sources(path: &str, tree: &Value) -> Vec<(String, SecretSource)> {
+pub(in crate::config::section) fn sources(path: &str, tree: &Value) -> Vec<(String, SecretSource)> {
     let mut found = Vec::new();
     walk(path, tree, &mut |path, source| found.push((path.to_owned(), source)));
     found
@@ -64,7 +64,7 @@ fn walk(path: &str, node: &Value, visit: &mut dyn FnMut(&str, SecretSource)) {
 }
 
 /// The tree with every secret in its place, as text. `fetch` is asked for each, in order; none where it had nothing.
-pub(super) fn resolve(
+pub(in crate::config::section) fn resolve(
     path: &str,
     tree: &Value,
     fetch: &mut dyn FnMut(&str, &SecretSource) -> Option<String>,

@@ -4,6 +4,7 @@
 //! no clock, so that a run can be had again.
 
 mod check;
+mod purge;
 mod resets;
 
 use std::collections::HashSet;
@@ -174,7 +175,6 @@ impl World {
             default: TopicLimits { events, bytes: usize::MAX, age: Duration::from_hours(1) },
             rules: Vec::new(),
             total: usize::MAX,
-            dedupe_window: Duration::from_mins(1),
             dedupe_keys: 10,
         };
         let log = MemoryLog::new(Live::fixed(history), ManualClock::at(Millis(0)).clock(), EPOCH);
@@ -187,6 +187,7 @@ impl World {
             interest: Interests::new(1),
             settings: Live::fixed(settings),
             metrics: Metrics::register(&Registry::new()).unwrap(),
+            silence: Box::new(|_| None),
             streams: [AtomicUsize::new(0)].into(),
             lingering: AtomicUsize::new(0),
             fetchers: [fetcher].into(),
@@ -214,10 +215,7 @@ impl World {
             Step::Publish(events) => self.publish(&events),
             Step::Feed => self.feed(),
             Step::Purge { topic } => {
-                // As `Fanout::purge` does it.
-                self.runtime.block_on(self.log.purge(&topic_of(topic))).unwrap();
-                self.feed();
-                self.shard.ring.purge();
+                self.purge(topic);
             }
             Step::Turn => self.turn(),
             Step::Beat => {
@@ -345,6 +343,14 @@ impl World {
         };
         self.shard.admit(Admit { admission, subscription, held: None, start });
         self.clients.push(client);
+    }
+
+    /// As `Fanout::purge` does it.
+    fn purge(&mut self, topic: usize) {
+        self.runtime.block_on(self.log.purge(&topic_of(topic))).unwrap();
+        self.feed();
+        self.shard.ring.purge();
+        self.shard.drop_pages();
     }
 
     /// Reads one page that was asked for. False when none was.

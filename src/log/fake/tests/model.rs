@@ -12,7 +12,9 @@ enum Step {
     Publish { topics: Vec<usize>, retries: usize },
     Faults(Faults),
     Down(u64),
-    Purge,
+    PurgeAll,
+    Purge(usize),
+    Locate { topic: Option<usize>, last: usize },
     BeginAnew,
     Restart,
     Wait(u64),
@@ -43,7 +45,9 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(topics, retries)| Step::Publish { topics, retries }),
         2 => faults().prop_map(Step::Faults),
         1 => (1u64..200).prop_map(Step::Down),
-        1 => Just(Step::Purge),
+        1 => Just(Step::PurgeAll),
+        1 => (0..TOPICS.len()).prop_map(Step::Purge),
+        2 => (prop::option::of(0..TOPICS.len()), 0usize..6).prop_map(|(topic, last)| Step::Locate { topic, last }),
         1 => Just(Step::BeginAnew),
         1 => Just(Step::Restart),
         3 => (1u64..100).prop_map(Step::Wait),
@@ -106,7 +110,12 @@ async fn run(settings: HistorySettings, dice: u64, steps: Vec<Step>) {
                     broker.come_up();
                 });
             }
-            Step::Purge => broker.purge(),
+            Step::PurgeAll => broker.purge_all(),
+            Step::Purge(t) => {
+                // Whether it came through does not matter here.
+                let _ = log.purge(&topic(TOPICS[t])).await;
+            }
+            Step::Locate { topic, last } => locate(&*log, topic, last).await,
             Step::BeginAnew => {
                 epoch += 1;
                 broker.begin_anew(Epoch::new(epoch));
@@ -144,6 +153,15 @@ async fn read(log: &dyn Log, name: Option<usize>, back: u64, events: usize, ackn
             assert!(!(after < position && position <= page.next) || got.contains(&position));
         }
     }
+}
+
+/// A place is in what was published, and not after the head.
+async fn locate(log: &dyn Log, name: Option<usize>, last: usize) {
+    let selector = name.map_or(patterns(&["**"]), |t| Selector::Topic(topic(TOPICS[t])));
+    let before = log.head().epoch;
+    let Ok(place) = log.locate(&selector, &Filter::All, Since::Last(last)).await else { return };
+    let head = log.head();
+    assert!(before != head.epoch || place <= head.position, "{place:?} is after {head}");
 }
 
 fn judge(seen: &[Seen], acknowledged: &[Placement]) {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 /// The shortest time between two lines.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// See the module's documentation.
 #[derive(Debug, Default)]
-pub(super) struct Throttle(Mutex<State>);
+pub struct Throttle(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -17,7 +18,7 @@ struct State {
 
 impl Throttle {
     /// Whether a line may be written now, and how many were left out since the last one.
-    pub(super) fn pass(&self, now: Instant) -> Option<u64> {
+    pub fn pass(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
             state.left_out += 1;

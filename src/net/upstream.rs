@@ -1,6 +1,7 @@
-//! Where the app is: its addresses, kept fresh without ever blocking, and how it is connected to.
+//! Where an app is: its addresses, kept fresh without ever blocking, and how it is connected to.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,22 +13,91 @@ use pingora::{BError, Error, ErrorType, Result};
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
 
-use super::settings::{Settings, Upstream, UpstreamScheme, UpstreamTimeouts};
-
 /// How long a name's addresses are used before they are asked for again: long enough to cost nothing, short enough that
 /// an app that moved is found within a few requests' time-outs.
 const DNS_TTL: Duration = Duration::from_secs(5);
 /// How long they are still used when asking fails.
 const DNS_STALE: Duration = Duration::from_mins(5);
 /// How many of a name's addresses are tried for one request.
-pub(super) const MAX_ADDRESSES: usize = 4;
+pub(crate) const MAX_ADDRESSES: usize = 4;
 /// How long an idle connection to the app is kept: less than the 5 s after which Node, the most impatient of the usual
 /// servers, closes it, so that a request seldom meets a closing connection.
-const POOL_IDLE: Duration = Duration::from_secs(4);
+pub(crate) const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// A server that requests are handed on to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// Over TCP, plain or TLS.
+    Tcp {
+        /// `http` or `https`.
+        scheme: UpstreamScheme,
+        /// Name or address, v6 without brackets.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// Plain HTTP over a unix socket.
+    Unix(PathBuf),
+}
+
+/// What stands in `Host` where there is none.
+const NO_HOST: &str = "localhost";
+
+impl Upstream {
+    /// For a `Host` field.
+    pub(crate) fn authority(&self) -> String {
+        match self {
+            Self::Tcp { host, port, .. } => host_and_port(host, *port),
+            Self::Unix(_) => NO_HOST.to_owned(),
+        }
+    }
+}
+
+fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The scheme of an [`Upstream`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamScheme {
+    /// Plain.
+    Http,
+    /// TLS, verified against the system's roots.
+    Https,
+}
+
+/// Time-outs towards the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamTimeouts {
+    /// To connect, TLS included; after it 502.
+    pub connect: Duration,
+    /// From the request to the first byte of the answer; after it 504.
+    pub first_byte: Duration,
+    /// Without a byte in either direction once the answer has begun.
+    pub idle: Duration,
+}
+
+/// Who vouches for an app's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// The system's certificates, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    System,
+    /// Those in a PEM file, and no others.
+    File(PathBuf),
+}
+
+impl Roots {
+    pub(crate) fn file(&self) -> Option<String> {
+        match self {
+            Self::System => None,
+            Self::File(path) => Some(path.to_string_lossy().into_owned()),
+        }
+    }
+}
 
 /// The app, as one request sees it: addresses in the order to try them.
 #[derive(Clone, Debug)]
-pub(super) struct App {
+pub(crate) struct App {
     place: Place,
     timeouts: UpstreamTimeouts,
     tries: usize,
@@ -48,7 +118,7 @@ enum Place {
 
 impl App {
     /// The next address, and how to treat it.
-    pub(super) fn peer(&self) -> Result<Box<HttpPeer>> {
+    pub(crate) fn peer(&self) -> Result<Box<HttpPeer>> {
         let mut peer = match &self.place {
             // The name is always given, so the certificate is always verified against it; an address is a name too.
             Place::Tcp { tls, host, resolved, start, .. } => {
@@ -71,7 +141,7 @@ impl App {
     }
 
     /// Connecting failed: whether there is another address to try.
-    pub(super) fn try_next(&mut self) -> bool {
+    pub(crate) fn try_next(&mut self) -> bool {
         let Place::Tcp { resolved, start, .. } = &self.place else { return false };
         // The next request does not begin with an address that just failed. Of many that fail at once one moves it.
         let failed = start + self.tries;
@@ -81,15 +151,14 @@ impl App {
     }
 
     /// For a `Host` field.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         match &self.place {
-            Place::Tcp { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
-            Place::Tcp { host, port, .. } => format!("{host}:{port}"),
-            Place::Unix(_) => "localhost".to_owned(),
+            Place::Tcp { host, port, .. } => host_and_port(host, *port),
+            Place::Unix(_) => NO_HOST.to_owned(),
         }
     }
 
-    pub(super) fn timeouts(&self) -> UpstreamTimeouts {
+    pub(crate) fn timeouts(&self) -> UpstreamTimeouts {
         self.timeouts
     }
 }
@@ -117,7 +186,7 @@ impl Resolved {
 
 /// Finds the app's addresses.
 #[derive(Debug, Default)]
-pub(super) struct Resolver {
+pub(crate) struct Resolver {
     last: ArcSwapOption<Resolved>,
     /// One look-up at a time.
     asking: tokio::sync::Mutex<()>,
@@ -128,7 +197,7 @@ impl Resolver {
     ///
     /// # Errors
     /// `ConnectNoRoute` when its name has no address, or none within the connect time-out.
-    pub(super) async fn app(&self, upstream: Upstream, timeouts: UpstreamTimeouts) -> Result<App> {
+    pub(crate) async fn app(&self, upstream: Upstream, timeouts: UpstreamTimeouts) -> Result<App> {
         let place = match upstream {
             Upstream::Tcp { scheme, host, port } => {
                 let resolved = self.resolve(&host, port, timeouts.connect).await?;
@@ -176,11 +245,6 @@ impl Resolver {
 #[allow(clippy::unnecessary_box_returns, reason = "pingora's errors are boxed everywhere")]
 fn no_address(host: &str, cause: &dyn std::fmt::Display) -> BError {
     Error::explain(ErrorType::ConnectNoRoute, format!("no address for {host}: {cause}"))
-}
-
-/// The settings of one request that outlive the snapshot's guard.
-pub(super) fn of(settings: &Settings) -> Option<(Upstream, UpstreamTimeouts)> {
-    Some((settings.upstream.clone()?, settings.timeouts))
 }
 
 #[cfg(test)]

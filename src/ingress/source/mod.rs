@@ -1,0 +1,190 @@
+//! A source: a configured kind of sender, with everything that the configuration says of it, compiled.
+//!
+//! A source never changes. What changes under its name (counts, limits) is kept elsewhere and outlives it; a reload
+//! replaces the whole list, [`Sources`].
+
+mod list;
+mod mapping;
+mod respond;
+mod step;
+
+use std::fmt;
+use std::time::Duration;
+
+use super::rate::Rate;
+use super::route::SourcePath;
+use crate::content::handshake;
+use crate::expr::Template;
+use crate::verify::{Locator, Scheme};
+
+pub use list::Sources;
+pub use mapping::{Binary, DataRule, Mapping, OnError, TopicRule};
+pub use respond::{Respond, RespondError};
+pub use step::{Context, Denied, NamedStep, Step};
+
+/// A kind of sender.
+pub struct Source {
+    /// Its name, unique among the sources; it labels metrics and is part of every dedupe key.
+    pub name: Box<str>,
+    /// Where it is served.
+    pub path: SourcePath,
+    /// How it is told from everybody else.
+    pub scheme: Scheme,
+    /// How far its bodies are looked into.
+    pub(super) reading: Reading,
+    /// What becomes of a delivery.
+    pub mapping: Mapping,
+    /// What makes two of its deliveries the same.
+    pub dedupe: DedupeRule,
+    /// What it may send.
+    pub limits: Limits,
+    /// What else judges its events before they are appended, in this order.
+    pub steps: Vec<NamedStep>,
+    /// Which questions of senders it answers.
+    pub handshake: handshake::Settings,
+    /// What its senders are answered.
+    pub respond: Respond,
+    /// Who may reach it.
+    pub exposure: Exposure,
+}
+
+/// How far bodies are looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Not at all: whatever a header says of it, a body is the data of one event, and no mapping is asked.
+    AsItCame,
+    /// As their headers say: packed ones are unpacked; lines of JSON, and `CloudEvents`, are events of their own.
+    AsItSays,
+}
+
+/// What makes two deliveries of a source the same.
+#[derive(Default)]
+pub struct DedupeRule {
+    /// How long a delivery is remembered; none for the ingress's window.
+    pub window: Option<Duration>,
+    /// What is compared.
+    pub by: DedupeBy,
+}
+
+impl DedupeRule {
+    /// Whether ids are compared.
+    #[must_use]
+    pub fn is_by_id(&self) -> bool {
+        matches!(self.by, DedupeBy::Id)
+    }
+}
+
+/// What of two deliveries is compared.
+#[derive(Default)]
+pub enum DedupeBy {
+    /// Their ids: [`Mapping::id`], or else what the scheme knows.
+    #[default]
+    Id,
+    /// The first of these that is there.
+    First(Vec<Place>),
+    /// What an expression makes of them.
+    Template(Template),
+    /// Their bodies' bytes, as they came. Where only the body is signed, nothing else tells a replay.
+    Body,
+}
+
+/// Where a value stands in a request, as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A header field.
+    Header(http::HeaderName),
+    /// A JSON pointer (RFC 6901) into the body.
+    Body(Box<str>),
+}
+
+/// What a source may send. None is what the ingress allows all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a body as it comes.
+    pub max_body: Option<usize>,
+    /// Bytes of a body when it is unpacked; none for as many as it may have when it comes.
+    pub max_unpacked: Option<usize>,
+    /// Webhooks from all of its senders together, besides the limit on all sources.
+    pub rate: Option<Rate>,
+    /// Webhooks from one address, besides the limit for all sources.
+    pub rate_per_ip: Option<Rate>,
+}
+
+/// Who may reach a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exposure {
+    /// Whoever reaches the ingress.
+    #[default]
+    Ingress,
+    /// Whoever reaches the public listener too. Never one that verifies nothing.
+    Edge,
+}
+
+/// What header fields are worth, once a request is verified, that nobody configured to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Headers {
+    /// As much as the body: whoever could change them could have changed that too.
+    AsTheBody,
+    /// Nothing: they are not signed, so that a captured request may come again with others.
+    Unsigned,
+}
+
+impl Source {
+    /// The name of the only source where none is configured.
+    pub const STANDARD: &'static str = "default";
+
+    /// The only source where none is configured: `/webhooks/<topic>`, unverified, any content type; the body is the data.
+    #[must_use]
+    pub fn standard() -> Self {
+        let mapping = Mapping::to(TopicRule::Path);
+        Self {
+            reading: Reading::AsItCame,
+            ..Self::new(Self::STANDARD, SourcePath::standard(), Scheme::none(), mapping)
+        }
+    }
+
+    /// A source of which nothing is said but what must be.
+    #[must_use]
+    pub fn new(name: &str, path: SourcePath, scheme: Scheme, mapping: Mapping) -> Self {
+        if mapping.each.is_some() {
+            super::pipeline::prepare();
+        }
+        Self {
+            name: name.into(),
+            path,
+            scheme,
+            reading: Reading::AsItSays,
+            mapping,
+            dedupe: DedupeRule::default(),
+            limits: Limits::default(),
+            steps: Vec::new(),
+            handshake: handshake::Settings::default(),
+            respond: Respond::default(),
+            exposure: Exposure::default(),
+        }
+    }
+
+    /// What its header fields are worth. Credentials and tokens vouch for whoever sends them, headers and all; signatures
+    /// for what they are made of, which is a body, or something that is not known here.
+    pub(super) fn headers(&self) -> Headers {
+        match self.scheme.name() {
+            "none" | "bearer" | "basic" | "header" | "jwt" => Headers::AsTheBody,
+            _ => Headers::Unsigned,
+        }
+    }
+}
+
+impl From<Locator> for Place {
+    fn from(locator: Locator) -> Self {
+        match locator {
+            Locator::Header(name) => Self::Header(name),
+            Locator::Body(pointer) => Self::Body(pointer.into()),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({} at {}, {:?})", self.name, self.path, self.scheme)
+    }
+}

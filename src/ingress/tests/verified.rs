@@ -1,0 +1,130 @@
+//! Who is believed, and what whoever is not is told.
+
+use super::fake::{Bench, post};
+use super::make::{bearer, github, open, sent, set, slack, source, stripe};
+use crate::ingress::{Source, SourcePath};
+
+#[tokio::test]
+async fn what_is_signed_is_published_and_named_by_what_its_sender_says() {
+    let bench = Bench::of(vec![source(github(), |_| ())]);
+    let extra = "X-GitHub-Event: push\r\nX-GitHub-Delivery: 1\r\nSidestream-Event: forged\r\nSidestream-Id: forged\r\n";
+    let request = sent(&github(), extra, "{\"a\":1}");
+    let answer = bench.ask(&request).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(bench.published(), [("t".into(), Some("push".into()), "{\"a\":1}".into())]);
+    assert_eq!(bench.ask(&request).await.json()["duplicate"], true);
+    assert_eq!(bench.metric("sidestream_webhooks_total", "outcome=\"accepted\",source=\"s\""), 1);
+    // Headers that nobody signed name nothing.
+    let other = sent(&github(), "Sidestream-Event: forged\r\nSidestream-Id: 1\r\n", "{}");
+    for _ in 0..2 {
+        assert_eq!(bench.ask(&other).await.json()["duplicate"], false);
+    }
+    assert_eq!(bench.published()[1].1, None);
+}
+
+#[tokio::test]
+async fn whoever_is_not_believed_is_told_the_same_whatever_the_reason() {
+    let mut bodies = Vec::new();
+    for scheme in [github, stripe, slack, bearer] {
+        let good = sent(&scheme(), "", "{}");
+        let wrong = [
+            post("/webhooks/s", "", "{}"),
+            good.replace("{}", "[]"),
+            good.replacen("\r\nHost: t\r\n", "\r\nHost: t\r\nAuthorization: Bearer no\r\n", 1)
+                .replace("authorization: Bearer hush", "x: hush")
+                .replace("-signature", "-sig"),
+        ];
+        for request in &wrong {
+            let bench = Bench::of(vec![source(scheme(), |_| ())]);
+            let answer = bench.ask(request).await;
+            if scheme().name() == "bearer" && request == &wrong[1] {
+                // A token says nothing of the body.
+                assert_eq!(answer.status, 202);
+                continue;
+            }
+            assert_eq!(answer.status, 401, "{request}");
+            assert_eq!(answer.header("www-authenticate"), Some("Webhook"));
+            bench.refused("unauthorized");
+            bodies.push(answer.body);
+        }
+    }
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1, "{bodies:?}");
+}
+
+#[tokio::test]
+async fn old_signatures_and_those_from_the_future_are_refused() {
+    for seconds in ["1699999699", "1700000301"] {
+        let bench = Bench::of(vec![source(slack(), |_| ())]);
+        let request = sent(&slack(), "", "{}").replace("1700000000", seconds);
+        assert_eq!(bench.ask(request).await.status, 401);
+        bench.refused("unauthorized");
+    }
+}
+
+/// Nothing is looked into before it is verified: neither coding nor content.
+#[tokio::test]
+async fn what_is_not_verified_is_neither_unpacked_nor_parsed() {
+    let bench = Bench::of(vec![source(github(), |m| set(m, "filter", "body.a == 1"))]);
+    let bomb = "Content-Encoding: gzip\r\nContent-Type: application/cloudevents-batch+json\r\n";
+    assert_eq!(bench.ask(post("/webhooks/s", bomb, "no gzip, no JSON")).await.status, 401);
+    bench.refused("unauthorized");
+}
+
+#[tokio::test]
+async fn each_source_has_its_path_and_no_other_answers() {
+    let at = |name: &str, path: &str| Source {
+        name: name.into(),
+        path: SourcePath::parse(path).unwrap(),
+        ..open(|_| ())
+    };
+    let bench = Bench::of(vec![at("one", "/webhooks/one"), at("two", "/webhooks/two/deep")]);
+    for (path, status) in [
+        ("/webhooks/one", 202),
+        ("/webhooks/one/", 202),
+        ("/webhooks/one?x=/webhooks/two", 202),
+        ("/webhooks/two/deep", 202),
+        ("/webhooks/%6Fne", 404),
+        ("/webhooks/two", 404),
+        ("/webhooks/orders", 404),
+        ("/webhooks/", 404),
+        ("/one", 404),
+    ] {
+        assert_eq!(bench.ask(post(path, "", "x")).await.status, status, "{path}");
+    }
+    assert_eq!(bench.metric("sidestream_events_total", "source=\"one\""), 3);
+    assert_eq!(bench.metric("sidestream_events_total", "source=\"two\""), 1);
+}
+
+#[tokio::test]
+async fn handshakes_are_answered_and_never_published() {
+    let mut meta = source(github(), |_| ());
+    meta.handshake.verify_tokens = vec![crate::secret::Secret::new(*b"token")];
+    meta.handshake.origins = vec!["eventgrid.azure.net".into()];
+    let bench = Bench::of(vec![meta]);
+    let get = |query: &str| format!("GET /webhooks/s?{query} HTTP/1.1\r\nHost: t\r\n\r\n");
+    let granted = bench.ask(get("hub.mode=subscribe&hub.verify_token=token&hub.challenge=123")).await;
+    assert_eq!((granted.status, granted.body.as_str()), (200, "123"));
+    assert_eq!(granted.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(bench.ask(get("hub.mode=subscribe&hub.verify_token=no&hub.challenge=1")).await.status, 403);
+    let none = bench.ask(get("")).await;
+    assert_eq!((none.status, none.header("allow")), (405, Some("POST")));
+    let asked =
+        "OPTIONS /webhooks/s HTTP/1.1\r\nHost: t\r\nWebHook-Request-Origin: eventgrid.azure.net\r\n\r\n";
+    let allowed = bench.ask(asked).await;
+    assert_eq!(
+        (allowed.status, allowed.header("webhook-allowed-origin")),
+        (200, Some("eventgrid.azure.net"))
+    );
+    let put = bench.ask("PUT /webhooks/s HTTP/1.1\r\nHost: t\r\n\r\n").await;
+    assert_eq!((put.status, put.header("allow")), (405, Some("GET, OPTIONS, POST")));
+
+    let slack_bench = Bench::of(vec![source(slack(), |_| ())]);
+    let body = "{\"type\":\"url_verification\",\"challenge\":\"c\"}";
+    let answer = slack_bench.ask(sent(&slack(), "", body)).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "c"));
+    assert_eq!(slack_bench.ask(post("/webhooks/s", "", body)).await.status, 401);
+    assert_eq!(slack_bench.outcomes("handshake"), 1);
+    assert_eq!((bench.outcomes("handshake"), bench.outcomes("unauthorized")), (2, 1));
+    assert_eq!((bench.published(), slack_bench.published()), (vec![], vec![]));
+}
