@@ -11,8 +11,8 @@ fn the_exposition_is_well_formed() {
     edge::Metrics::register(&registry).unwrap();
     fanout::Metrics::register(&registry).unwrap();
     ingress::Metrics::register(&registry).unwrap();
-    jwks::Metrics::register(&registry).unwrap();
     relay::Metrics::register(&registry).unwrap();
+    jwks::Metrics::register(&registry).unwrap();
     let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
     lint(&text);
     promtool(&text);

@@ -20,7 +20,7 @@ const FILES_RESERVE: u64 = 200;
     override_usage = "cargo bench --bench load -- SCENARIO [OPTIONS]"
 )]
 pub struct Args {
-    /// cpu, throughput, idle, webhooks, churn, resume, topics, patterns, replay, admin, several with commas, or all
+    /// cpu, throughput, idle, webhooks, churn, resume, topics, patterns, replay, admin, sources, several with commas, or all
     #[arg(value_delimiter = ',', required = true)]
     pub scenario: Vec<String>,
     /// Only these, comma-separated: floor, pingora, sidestream, nchan, node

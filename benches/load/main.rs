@@ -20,6 +20,7 @@
 
 mod args;
 mod contender;
+mod github;
 mod http1;
 mod ledger;
 mod live;

@@ -25,6 +25,8 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// The path that the event of a number goes to.
 pub type PathOf = Arc<dyn Fn(u32) -> String + Send + Sync>;
+/// Writes the whole request of a number, which is not stamped.
+pub type RequestOf = Arc<dyn Fn(u32, &mut Vec<u8>) + Send + Sync>;
 
 /// Where events go.
 #[derive(Clone)]
@@ -32,6 +34,8 @@ pub enum Route {
     One(Endpoint),
     /// Each to a path of its own at this server.
     Each(Endpoint, PathOf),
+    /// As requests of the caller's own, to this server.
+    Made(Endpoint, RequestOf),
 }
 
 /// When no more events are sent; the answers to those sent are still waited for.
@@ -117,8 +121,11 @@ pub fn publish(plan: &Plan) -> Res<Published> {
                 Route::Each(server, path_of) => {
                     request.extend_from_slice(&server.at(path_of(number)).post_head());
                 }
+                Route::Made(_, write) => write(number, &mut request),
             }
-            request.extend_from_slice(&Stamp { number, lane: index as u8, micros }.encode());
+            if plan.route.is_stamped() {
+                request.extend_from_slice(&Stamp { number, lane: index as u8, micros }.encode());
+            }
             lanes[index].busy = Some((now, micros));
             lanes[index].socket.write_all(&request)?;
             (number, last_sent) = (number + 1, now);
@@ -154,8 +161,12 @@ pub fn fill(route: Route, count: u32) -> Res<()> {
 
 impl Route {
     fn endpoint(&self) -> &Endpoint {
-        let (Route::One(endpoint) | Route::Each(endpoint, _)) = self;
+        let (Route::One(endpoint) | Route::Each(endpoint, _) | Route::Made(endpoint, _)) = self;
         endpoint
+    }
+
+    fn is_stamped(&self) -> bool {
+        !matches!(self, Route::Made(..))
     }
 }
 

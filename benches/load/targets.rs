@@ -4,7 +4,7 @@ use crate::contender::Kind::{Floor, Nchan, Pingora, Sidestream};
 use crate::report::{Report, number, render};
 use crate::scenario::FAULTS;
 use crate::scenario::Scenario::{
-    self, Admin, Churn, Cpu, Idle, Patterns, Replay, Resume, Throughput, Topics, Webhooks,
+    self, Admin, Churn, Cpu, Idle, Patterns, Replay, Resume, Sources, Throughput, Topics, Webhooks,
 };
 
 enum Limit {
@@ -104,6 +104,10 @@ fn targets(report: &Report) -> Vec<Target> {
         at_most(Replay, "faults and gaps, replay", 0.0, "", faults(report, Replay)),
         at_most(Admin, "live p99, admin", 1.2, "× before", own(Admin, "p99_ratio")),
         at_most(Admin, "faults and gaps, admin", 0.0, "", faults(report, Admin)),
+        at_most(Sources, "verified and mapped, sources", 2.5, "× plain", own(Sources, "ratio_github")),
+        // What the plain way does not look at can make no difference; 5 % is what the runs differ by.
+        at_most(Sources, "JSON, sources", 1.05, "× text", own(Sources, "ratio_json")),
+        at_most(Sources, "faults, sources", 0.0, "", faults(report, Sources)),
     ]
 }
 

@@ -118,6 +118,22 @@ const ADMIN: &[Column] = &[
     shown("other_cores", "others", 1.0),
 ];
 
+const SOURCES: &[Column] = &[
+    shown("cpu_us_plain", "plain, CPU µs/webhook", 1.0),
+    shown("cpu_us_text", "plain text", 1.0),
+    shown("cpu_us_verified", "verified", 1.0),
+    shown("cpu_us_mapped", "mapped", 1.0),
+    shown("cpu_us_github", "verified and mapped", 1.0),
+    shown("ratio_json", "plain JSON / text", 1.0),
+    shown("ratio_verified", "verified / plain", 1.0),
+    shown("ratio_mapped", "mapped / plain", 1.0),
+    shown("ratio_github", "both / plain", 1.0),
+    shown("wait_us_plain", "plain, wait p50 ms", MILLI),
+    shown("wait_us_github", "both", MILLI),
+    shown("server_cores", "server cores", 1.0),
+    shown("other_cores", "others", 1.0),
+];
+
 impl Scenario {
     /// Columns of the report.
     pub fn columns(self) -> &'static [Column] {
@@ -131,6 +147,7 @@ impl Scenario {
             Scenario::Patterns => PATTERNS,
             Scenario::Replay => REPLAY,
             Scenario::Admin => ADMIN,
+            Scenario::Sources => SOURCES,
         }
     }
 }

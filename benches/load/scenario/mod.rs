@@ -9,6 +9,7 @@ mod idle;
 mod patterns;
 mod replay;
 mod resume;
+mod sources;
 mod topics;
 mod webhooks;
 
@@ -19,6 +20,7 @@ use serde_json::Value;
 use crate::Res;
 use crate::args::Args;
 use crate::contender::{Contender, Kind};
+use crate::github;
 
 /// Figures that must be 0 in every run; the worst run counts, not the median.
 pub const FAULTS: [&str; 7] = ["missing", "doubled", "disordered", "stray", "gaps", "refused", "unlisted"];
@@ -35,6 +37,7 @@ pub enum Scenario {
     Patterns,
     Replay,
     Admin,
+    Sources,
 }
 
 /// Named figures of one run, and what else is worth keeping of it.
@@ -45,7 +48,7 @@ pub struct Outcome {
 }
 
 impl Scenario {
-    pub const ALL: [Scenario; 10] = [
+    pub const ALL: [Scenario; 11] = [
         Scenario::Cpu,
         Scenario::Throughput,
         Scenario::Idle,
@@ -56,6 +59,7 @@ impl Scenario {
         Scenario::Patterns,
         Scenario::Replay,
         Scenario::Admin,
+        Scenario::Sources,
     ];
 
     pub fn name(self) -> &'static str {
@@ -70,6 +74,7 @@ impl Scenario {
             Scenario::Patterns => "patterns",
             Scenario::Replay => "replay",
             Scenario::Admin => "admin",
+            Scenario::Sources => "sources",
         }
     }
 
@@ -80,9 +85,12 @@ impl Scenario {
                 &[Floor, Pingora, Sidestream, Nchan, Node]
             }
             Scenario::Webhooks | Scenario::Churn => &[Pingora, Sidestream, Nchan, Node],
-            Scenario::Resume | Scenario::Topics | Scenario::Patterns | Scenario::Replay | Scenario::Admin => {
-                &[Sidestream]
-            }
+            Scenario::Resume
+            | Scenario::Topics
+            | Scenario::Patterns
+            | Scenario::Replay
+            | Scenario::Admin
+            | Scenario::Sources => &[Sidestream],
         }
     }
 
@@ -91,6 +99,7 @@ impl Scenario {
         match self {
             Scenario::Resume => resume::SETTINGS,
             Scenario::Replay => replay::SETTINGS,
+            Scenario::Sources => sources::SETTINGS,
             _ => "",
         }
     }
@@ -133,6 +142,9 @@ impl Scenario {
                     "admin: {connections} connections listed in a loop, {rate} events/s to {subscribers} of them"
                 )
             }
+            Scenario::Sources => {
+                format!("sources: {} bytes over {} keep-alive connections", github::LEN, webhooks::LANES)
+            }
         }
     }
 
@@ -162,6 +174,7 @@ impl Scenario {
             Scenario::Patterns => patterns::run(contender, args, self.rate(args)),
             Scenario::Replay => replay::run(contender, args, self.rate(args)),
             Scenario::Admin => admin::run(contender, args, self.rate(args)),
+            Scenario::Sources => sources::run(contender, args),
         }
     }
 }
@@ -169,5 +182,6 @@ impl Scenario {
 /// Own checks of the scenarios that work out who gets what.
 pub fn check() -> Res<()> {
     topics::check()?;
-    patterns::check()
+    patterns::check()?;
+    sources::check()
 }

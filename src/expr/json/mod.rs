@@ -13,7 +13,8 @@ pub(super) use object::Object;
 pub(super) use read::{read, read_composite};
 pub(super) use write::{Sink, write};
 
-/// A value of JSON: 24 bytes and what it holds, so that a body takes up to 12 times its bytes (a list of digits).
+/// A value of JSON: 24 bytes and what it holds, so that a body takes up to 12 times its bytes as a list of digits, and some 24
+/// times as a list of empty maps.
 pub(super) enum Json<'a> {
     Null,
     Bool(bool),

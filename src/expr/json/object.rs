@@ -1,8 +1,11 @@
 //! A map of JSON: unique keys in order, found by a scan where they are few and by their digests where they are many.
+//!
+//! Most maps of a body nobody looks into, so that nothing is made of them when they are read: not even whether their keys
+//! differ is known before somebody asks.
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use super::Json;
 
@@ -12,48 +15,39 @@ const FEW: usize = 16;
 /// Keyed for this process, so that no sender can choose keys of equal digests.
 static DIGESTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// A map of JSON.
+type Entry<'a> = (Cow<'a, str>, Json<'a>);
+
+/// A map of JSON. Of equal keys the first says the place, and the last the value.
 pub(in super::super) struct Object<'a> {
-    entries: Box<[(Cow<'a, str>, Json<'a>)]>,
-    /// With more than [`FEW`] entries: half of each key's digest, then its place in `entries`; sorted. Else empty.
-    index: Box<[u64]>,
+    /// As they were written.
+    entries: Box<[Entry<'a>]>,
+    /// Made by the first who needs it.
+    index: OnceLock<Box<Index>>,
+}
+
+struct Index {
+    /// With more than [`FEW`] entries: half of each key's digest, then the place of its last entry; sorted. Else empty.
+    digests: Box<[u64]>,
+    /// Of each key its first place and its last, in the order of the first. None where all keys differ.
+    order: Option<Box<[(u32, u32)]>>,
 }
 
 impl<'a> Object<'a> {
-    /// Of equal keys the first keeps its place, and the last its value.
-    pub(in super::super) fn new(mut entries: Vec<(Cow<'a, str>, Json<'a>)>) -> Self {
-        if entries.len() <= FEW {
-            let mut kept = 0;
-            for at in 0..entries.len() {
-                if let Some(first) = entries[..kept].iter().position(|(key, _)| *key == entries[at].0) {
-                    let (head, tail) = entries.split_at_mut(at);
-                    std::mem::swap(&mut head[first].1, &mut tail[0].1);
-                } else {
-                    entries.swap(kept, at);
-                    kept += 1;
-                }
-            }
-            entries.truncate(kept);
-            return Self { entries: entries.into(), index: Box::default() };
-        }
-        let mut index = index(&entries);
-        if drop_doubles(&mut entries, &index) {
-            index = self::index(&entries);
-        }
-        Self { entries: entries.into(), index: index.into() }
+    pub(in super::super) fn new(entries: Box<[Entry<'a>]>) -> Self {
+        Self { entries, index: OnceLock::new() }
     }
 
     pub(in super::super) fn len(&self) -> usize {
-        self.entries.len()
+        self.index().order.as_ref().map_or(self.entries.len(), |order| order.len())
     }
 
     pub(in super::super) fn get(&self, key: &str) -> Option<&Json<'a>> {
-        if self.index.is_empty() {
-            return self.entries.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+        if self.entries.len() <= FEW {
+            return self.entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value);
         }
-        let digest = digest(key);
-        let from = self.index.partition_point(|entry| entry >> 32 < digest);
-        self.index[from..]
+        let (digests, digest) = (&self.index().digests, digest(key));
+        let from = digests.partition_point(|entry| entry >> 32 < digest);
+        digests[from..]
             .iter()
             .take_while(|entry| **entry >> 32 == digest)
             .map(|entry| &self.entries[place(*entry)])
@@ -62,7 +56,33 @@ impl<'a> Object<'a> {
     }
 
     pub(in super::super) fn iter(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
-        self.entries.iter().map(|(key, value)| (&**key, value))
+        let order = self.index().order.as_deref();
+        (0..self.len()).map(move |n| {
+            let (first, last) = order.map_or((n, n), |order| (order[n].0 as usize, order[n].1 as usize));
+            (&*self.entries[first].0, &self.entries[last].1)
+        })
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Box::new(Index::of(&self.entries)))
+    }
+}
+
+impl Index {
+    fn of(entries: &[Entry<'_>]) -> Self {
+        if entries.len() <= FEW {
+            let differ =
+                (1..entries.len()).all(|at| entries[..at].iter().all(|(key, _)| *key != entries[at].0));
+            return Self { digests: Box::default(), order: (!differ).then(|| order(entries)) };
+        }
+        let all = digests(entries, 0..entries.len());
+        if all.windows(2).all(|pair| pair[0] >> 32 != pair[1] >> 32) {
+            return Self { digests: all, order: None };
+        }
+        // Keys of one digest are equal, but for one pair in 2³²; so this is rare, and by comparing whole keys exact.
+        let order = order(entries);
+        let digests = digests(entries, order.iter().map(|(_, last)| *last as usize));
+        Self { digests, order: Some(order) }
     }
 }
 
@@ -74,40 +94,24 @@ fn place(entry: u64) -> usize {
     (entry & u64::from(u32::MAX)) as usize
 }
 
-fn index(entries: &[(Cow<'_, str>, Json<'_>)]) -> Vec<u64> {
-    // A body has far fewer than 2³² keys: a key takes four bytes of it, and a body's cap is far below 16 GiB.
-    let mut index: Vec<u64> =
-        entries.iter().enumerate().map(|(at, (key, _))| digest(key) << 32 | at as u64).collect();
-    index.sort_unstable();
-    index
+// A body has far fewer than 2³² keys: a key takes four bytes of it, and a body's cap is far below 16 GiB.
+
+fn digests(entries: &[Entry<'_>], places: impl Iterator<Item = usize>) -> Box<[u64]> {
+    let mut digests: Box<[u64]> = places.map(|at| digest(&entries[at].0) << 32 | at as u64).collect();
+    digests.sort_unstable();
+    digests
 }
 
-/// Takes out all but the first of equal keys, and gives that the last one's value. Says whether there were any.
-fn drop_doubles<'a>(entries: &mut Vec<(Cow<'a, str>, Json<'a>)>, index: &[u64]) -> bool {
-    if index.windows(2).all(|pair| pair[0] >> 32 != pair[1] >> 32) {
-        return false;
-    }
-    // Keys of one digest are equal, but for one pair in 2³²; so this is rare, and by comparing whole keys exact.
+/// First and last place of each key, in the order of the first.
+fn order(entries: &[Entry<'_>]) -> Box<[(u32, u32)]> {
     let mut by_key: Vec<usize> = (0..entries.len()).collect();
+    // Stable, so that the places of equal keys ascend.
     by_key.sort_by(|a, b| entries[*a].0.cmp(&entries[*b].0));
-    let mut gone = vec![false; entries.len()];
-    for same in by_key.chunk_by(|a, b| entries[*a].0 == entries[*b].0).filter(|same| same.len() > 1) {
-        for place in &same[1..] {
-            gone[*place] = true;
-        }
-    }
-    let lasts: Vec<(usize, usize)> = by_key
-        .chunk_by(|a, b| entries[*a].0 == entries[*b].0)
-        .filter(|same| same.len() > 1)
-        .map(|same| (same[0], same[same.len() - 1]))
-        .collect();
-    for (first, last) in lasts {
-        let value = std::mem::replace(&mut entries[last].1, Json::Null);
-        entries[first].1 = value;
-    }
-    let mut gone = gone.into_iter();
-    entries.retain(|_| !gone.next().unwrap_or(false));
-    true
+    let same = by_key.chunk_by(|a, b| entries[*a].0 == entries[*b].0);
+    let mut order: Box<[(u32, u32)]> =
+        same.map(|same| (same[0] as u32, same[same.len() - 1] as u32)).collect();
+    order.sort_unstable();
+    order
 }
 
 #[cfg(test)]
