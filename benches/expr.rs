@@ -150,5 +150,27 @@ fn bodies(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, filters, templates, bodies);
+/// What a delivery costs whose expressions use up its budget, until they are refused.
+fn runaways(c: &mut Criterion) {
+    let given = Given::new();
+    let mut group = c.benchmark_group("budget used up by");
+    group.sample_size(10);
+    for (name, text) in [
+        ("loops", "body.repository.all(a, body.repository.all(b, body.repository.all(c, true)))"),
+        ("comparisons", "body.repository.all(a, body.repository.all(b, body == body))"),
+        ("patterns", "body.repository.all(a, body.repository.all(b, !raw.matches('e.{150}[^ -~]')))"),
+        ("json", "body.repository.all(a, body.repository.all(b, json(body) != ''))"),
+    ] {
+        let filter = Predicate::compile("filter", text, Known::Request).expect("it compiles");
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let budget = Budget::new(given.raw.len());
+                filter.holds(&given.scope(&budget), None).expect_err("it is refused")
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, filters, templates, bodies, runaways);
 criterion_main!(benches);

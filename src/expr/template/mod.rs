@@ -3,6 +3,8 @@
 mod scan;
 mod topic;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::event::EventType;
@@ -118,7 +120,10 @@ impl Template {
                 Part::Filled(program) => {
                     let value = evaluation.node(&program.root)?;
                     let filled = fill(&mut evaluation, &value, composite);
-                    text.push_str(&filled.map_err(|why| Failed::new(program.root.at, why))?);
+                    match filled.map_err(|why| Failed::new(program.root.at, why))? {
+                        Cow::Owned(filled) if text.is_empty() => text = filled,
+                        filled => text.push_str(&filled),
+                    }
                 }
             }
         }
@@ -131,7 +136,7 @@ fn fill<'t>(
     evaluation: &mut Evaluation<'_, '_, '_>,
     value: &'t Value<'_>,
     composite: Composite,
-) -> Result<std::borrow::Cow<'t, str>, Why> {
+) -> Result<Cow<'t, str>, Why> {
     // As JSON, a number in data is what the body had: `1.0`, where `string(x)` says `1`.
     let as_json = composite == Composite::Json && value.kind() == Kind::Double;
     match value.text() {

@@ -118,6 +118,15 @@ fn exhaustion_is_not_a_failure_that_another_side_makes_good() {
     for expression in ["body.l.all(x, true) || true", "!(body.l.all(x, true) && false)"] {
         assert_eq!(given.eval(expression), Err(Why::Work), "{expression}");
     }
+    for expression in [
+        "raw + raw == '' || true",
+        "!(raw + raw == '' && false)",
+        "[1, 2].exists(x, x == 1 ? raw + raw == '' : true)",
+        "![1, 2].all(x, x == 1 ? raw + raw == '' : false)",
+    ] {
+        let given = Given { budget: Budget::with(DELIVERY_WORK, 1000), ..list(1000) };
+        assert_eq!(given.eval(expression), Err(Why::Made), "{expression}");
+    }
 }
 
 #[test]
