@@ -18,6 +18,7 @@ test: ## pass every test; says what it skips where a tool is missing, and fails 
 	$(CARGO) test --locked --all-targets
 	@.ci/loom
 	@tests/clients/run.sh target/debug/sidestream
+	@tests/senders/run.sh target/debug/sidestream
 
 check: ## format and lint
 	$(CARGO) fmt --all --check

@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("throttle", &[]),
     ("sse", &["event"]),
     ("jwt", &["event", "secret"]),
-    ("jwks", &["jwt"]),
+    ("jwks", &["event", "jwt"]),
     ("verify", &["event", "jwt", "live", "secret"]),
     ("expr", &["event"]),
     ("content", &["event", "secret"]),

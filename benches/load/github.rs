@@ -1,7 +1,5 @@
 //! A webhook as GitHub sends one: its header fields, and a body of 10 KiB in the shape of a push event, made up here.
 
-use std::fmt::Write;
-
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -34,10 +32,8 @@ impl Webhook {
         let Endpoint { addr, path } = endpoint;
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?;
         mac.update(body);
-        let mut signature = String::new();
-        for byte in mac.finalize().into_bytes() {
-            write!(signature, "{byte:02x}")?;
-        }
+        let signature =
+            mac.finalize().into_bytes().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         let before_id = format!(
             "POST {path} HTTP/1.1\r\nHost: {addr}\r\nUser-Agent: GitHub-Hookshot/7a1b2c3\r\nContent-Length: {}\r\n\
              Accept: */*\r\nContent-Type: {media_type}\r\nX-GitHub-Event: push\r\nX-GitHub-Hook-ID: 412345678\r\n\

@@ -383,7 +383,7 @@ sources:                                 # default: the one of section 3
         assert_eq!(changed("{ env: GITHUB_WEBHOOK_SECRET }", "{ env: ADMIN_TOKEN }").len(), 2);
         assert_eq!(changed("24h", "24h"), [] as [&str; 0]);
         let unset = read(&example.replace("GITHUB_WEBHOOK", "UNSET")).unwrap_err().to_string();
-        let want = "t.yaml:7:35: sources[0].verify.github.secrets[0]: the environment variable UNSET_SECRET is not set";
+        let want = "t.yaml:7:36: sources[0].verify.github.secrets[0]: the environment variable UNSET_SECRET is not set";
         assert_eq!(unset, want);
     }
 

@@ -177,11 +177,10 @@ impl Refusal {
     pub(super) fn outcome(&self) -> Outcome {
         match self {
             Self::NoRoute => Outcome::NotFound,
-            Self::Unverified(_) => Outcome::Unauthorized,
+            Self::Unverified(_) | Self::Handshake(handshake::Refused::Token) => Outcome::Unauthorized,
             Self::Unmapped(_) => Outcome::Unmapped,
             Self::Denied { .. } | Self::App(_) => Outcome::Denied,
             Self::Relay(_) => Outcome::Unavailable,
-            Self::Handshake(handshake::Refused::Token) => Outcome::Unauthorized,
             Self::Rate(..) => Outcome::RateLimited,
             _ => match self.status() {
                 StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,

@@ -218,11 +218,12 @@ mod tests {
 
     #[test]
     fn several_routes_by_table() {
+        type Want = Option<(usize, Option<&'static [u8]>)>;
         let paths =
             ["/webhooks/github", "/webhooks/{topic}", "/webhooks/shop/{topic}", "/webhooks/shop/paid"];
         let paths = paths.map(|path| SourcePath::parse(path).unwrap());
         let routes = Routes::of(paths.iter());
-        let cases: [(&[u8], Option<(usize, Option<&[u8]>)>); 10] = [
+        let cases: [(&[u8], Want); 10] = [
             (b"/webhooks/github", Some((0, None))),
             (b"/webhooks/github/", Some((0, None))),
             (b"/webhooks/github/?a=b", Some((0, None))),

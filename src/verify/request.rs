@@ -1,9 +1,11 @@
 //! What a verifier is given, and what it says.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::event::Millis;
-use crate::jwt::TokenError;
+use crate::jwt::{Remote, TokenError};
 
 /// A request as it came: nothing of it is decoded, unpacked or parsed.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,11 @@ pub trait Verifier: Send + Sync + 'static {
     /// None where a sender can't be played, as with public keys.
     fn sign(&self, request: &Request<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
         let _ = request;
+        None
+    }
+
+    /// Where keys are published that it needs. Whoever runs it has them fetched (`crate::jwks`).
+    fn remote(&self) -> Option<&Arc<Remote>> {
         None
     }
 }

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::key::KeyProblem;
 use super::request::{Locator, Request, Unverified, Verified, Verifier};
+use crate::jwt::Remote;
 
 /// A verifier with its name and the facts that a source takes its defaults from. Cheap to clone.
 #[derive(Clone)]
@@ -66,6 +67,12 @@ impl Scheme {
     #[must_use]
     pub fn sign(&self, request: &Request<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
         self.verifier.sign(request)
+    }
+
+    /// As [`Verifier::remote`].
+    #[must_use]
+    pub fn remote(&self) -> Option<&Arc<Remote>> {
+        self.verifier.remote()
     }
 }
 

@@ -142,6 +142,15 @@ async fn what_is_no_cursor_of_ours_is_told_and_begins_now() {
         "garbage".into(),
         "0".into(),
         format!("{head}.0"),
+        // With a sign, with leading zeros, cut short, and past the largest number.
+        format!("+{head}"),
+        format!("-{head}"),
+        format!("0{head}"),
+        head[..head.len() - 1].trim_end_matches(|c: char| c != '-').into(),
+        head.replace('-', "-+"),
+        head.replace('-', "--"),
+        head.replace('-', "-0"),
+        head.replace('-', "-99999999999999999999"),
         format!("{head}\t\"quoted\\\" {{}}"),
         long,
     ] {
@@ -156,7 +165,7 @@ async fn what_is_no_cursor_of_ours_is_told_and_begins_now() {
         assert_eq!(stream.event().await.id(), live.cursor, "from now on");
         head = live.cursor;
     }
-    assert_eq!(gateway.metrics().await.get("sidestream_gaps_total{reason=\"unknown\"}"), 7.0);
+    assert_eq!(gateway.metrics().await.get("sidestream_gaps_total{reason=\"unknown\"}"), 15.0);
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ mod edge;
 mod fanout;
 mod history;
 mod ingress;
+#[cfg_attr(not(test), allow(dead_code, reason = "sources are written on it"))]
+mod jwt;
 mod log;
 mod proxy_protocol;
 mod readiness;

@@ -6,6 +6,7 @@
 
 mod duration;
 mod header;
+mod jwt;
 mod listen;
 mod names;
 mod origin;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(super) use duration::{Age, Span, SpanRange, show as show_duration};
 pub(super) use header::HeaderField;
+pub(super) use jwt::{KeySetUrl, TokenAlgorithm};
 pub(super) use listen::Listen;
 pub(super) use names::{RuleMatch, RuleName};
 pub(super) use origin::Origin;
@@ -99,6 +101,8 @@ pub(super) const KINDS: &[Kind] = &[
     kind::<RelayUrl>(),
     kind::<HeaderField>(),
     kind::<Signed>(),
+    kind::<TokenAlgorithm>(),
+    kind::<KeySetUrl>(),
 ];
 
 const fn kind<T: Written>() -> Kind {

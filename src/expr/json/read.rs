@@ -154,10 +154,10 @@ mod tests {
     use super::*;
 
     fn written(text: &str) -> String {
-        let json = read(text.as_bytes()).expect("it is JSON");
+        let Ok(json) = read(text.as_bytes()) else { panic!("not read: {text}") };
         let mut sink = Sink::new(u64::MAX);
         assert!(write(&Value::from(&json), &mut sink).is_ok());
-        sink.into_text().expect("it is text")
+        sink.into_text().unwrap_or_else(|_| panic!("not written: {text}"))
     }
 
     #[test]

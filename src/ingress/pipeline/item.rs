@@ -110,10 +110,7 @@ impl On<'_> {
         let kind = self.kind(element);
         let named = |kind: &Option<EventType>| kind.as_ref().map_or("none".to_owned(), ToString::to_string);
         watch.saw(StepName::Type, at, || said(kind.as_ref().map(named)));
-        let kind = match self.tolerate(kind, None)? {
-            Some(kind) => kind,
-            None => return Ok(Fate::Dropped),
-        };
+        let Some(kind) = self.tolerate(kind, None)? else { return Ok(Fate::Dropped) };
         let data = self.data(element, id, number, &topic, kind.as_ref());
         watch.saw(StepName::Data, at, || said(data.as_ref().map(|data| shown(data))));
         let Some(data) = self.tolerate(data, self.item.raw.clone())? else { return Ok(Fate::Dropped) };

@@ -144,8 +144,8 @@ mod tests {
             for key in keys.iter().rev() {
                 tree = serde_json::json!({ key: tree, "zz": [1] });
             }
-            let pointer: String =
-                keys.iter().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect();
+            let escaped = |key: &String| key.replace('~', "~0").replace('/', "~1");
+            let pointer = format!("/{}", keys.iter().map(escaped).collect::<Vec<_>>().join("/"));
             prop_assert_eq!(text(tree.to_string().as_bytes(), &pointer), Some(value.clone()));
             prop_assert_eq!(tree.pointer(&pointer).and_then(Value::as_str), Some(value.as_str()));
         }

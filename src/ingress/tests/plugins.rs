@@ -91,6 +91,19 @@ fn captured(target: &str, head: &str, body: &str) -> Captured {
     Captured { method: Method::POST, target: target.into(), headers, body, received: NOW }
 }
 
+/// The steps of one event that is published.
+const STEPS: [StepName; 9] = [
+    StepName::Route,
+    StepName::Verify,
+    StepName::Read,
+    StepName::Id,
+    StepName::Filter,
+    StepName::Topic,
+    StepName::Type,
+    StepName::Data,
+    StepName::Dedupe,
+];
+
 /// Whatever the ingress does, the dry run tells, and the reverse.
 #[tokio::test]
 async fn the_dry_run_says_what_the_ingress_does() {
@@ -115,8 +128,7 @@ async fn the_dry_run_says_what_the_ingress_does() {
             DryEnd::Append(delivery) => {
                 assert_eq!(bench.published().len(), delivery.events.len());
                 let steps: Vec<_> = run.steps.iter().map(|report| report.step).collect();
-                use StepName::*;
-                assert_eq!(steps, [Route, Verify, Read, Id, Filter, Topic, Type, Data, Dedupe]);
+                assert_eq!(steps, STEPS);
                 assert_eq!(run.steps[1].said, Ok("by github, with secret 0".into()));
             }
             DryEnd::Filtered => assert_eq!((answer.status, bench.published()), (202, vec![])),

@@ -1,5 +1,6 @@
 //! Secrets and signatures are in nothing that anybody but the sender sees.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
@@ -62,11 +63,11 @@ async fn nothing_that_is_said_holds_a_secret_or_a_signature() {
         for request in [&good, &wrong[0], &wrong[1], &wrong[2]] {
             for bench in [&bench, &unmapped] {
                 let answer = bench.ask(request).await;
-                said += &format!("{} {} {}", answer.head, answer.body, bench.exposition());
-                said += &format!("{:?} {:?}", bench.published(), bench.app.overview(None, 9));
+                write!(said, "{} {} {}", answer.head, answer.body, bench.exposition()).unwrap();
+                write!(said, "{:?} {:?}", bench.published(), bench.app.overview(None, 9)).unwrap();
             }
         }
-        said += &format!("{:?} {:?}", scheme(), source(scheme(), |_| ()));
+        write!(said, "{:?} {:?}", scheme(), source(scheme(), |_| ())).unwrap();
     }
     said += &String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
     assert!(said.contains("no configured secret matches"), "the reasons are there");

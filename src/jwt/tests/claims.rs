@@ -165,7 +165,7 @@ fn claims_that_can_be_read_in_two_ways_or_not_at_all() {
     for claims in [
         r#"{"exp":1700003600,"sub":"1","sub":"2"}"#,
         r#"{"exp":1,"exp":1700003600}"#,
-        r#"[1700003600]"#,
+        r"[1700003600]",
         "null",
         "",
         r#"{"exp":1700003600} "#.trim_end_matches("} "),

@@ -1,6 +1,6 @@
 //! What a token must be, with vectors of specifications and of another implementation.
 //!
-//! `tests/data/jwt` holds keys, and tokens that PyJWT signed with them: `make.py` there says how.
+//! `tests/data/jwt` holds keys, and tokens that `PyJWT` signed with them: `make.py` there says how.
 
 mod attacks;
 mod claims;

@@ -1,4 +1,4 @@
-//! Vectors of the specifications, and of PyJWT in every algorithm.
+//! Vectors of the specifications, and of `PyJWT` in every algorithm.
 
 use super::super::{Algorithm, Expiry, Jwks, Origin, Policy, TokenError};
 use super::*;

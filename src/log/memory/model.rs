@@ -22,7 +22,7 @@ const EPOCH: Epoch = Epoch::new(0xabc);
 const TOPICS: [&str; 7] = ["a", "b", "a.x", "a.y", "b.x", "b.y.z", "c"];
 /// How long a key is remembered: odd ones three times as long as even ones.
 fn window(key: u8) -> Duration {
-    Duration::from_secs(if key % 2 == 0 { 5 } else { 15 })
+    Duration::from_secs(if key.is_multiple_of(2) { 5 } else { 15 })
 }
 
 fn keyed(key: u8) -> Dedupe {

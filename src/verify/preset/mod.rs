@@ -19,10 +19,12 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use crate::jwt::Checker;
 use crate::secret::Secret;
 
 use super::credential::Credential;
 use super::engine::{Engine, Parameters, Timestamp, TimestampAt};
+use super::jwt::Jwt;
 use super::request::Locator;
 use super::scheme::{Facts, Refused, Scheme};
 use super::time::{Tolerance, Unit};
@@ -68,6 +70,12 @@ pub fn bearer(tokens: Vec<Secret>) -> Result<Scheme, Refused> {
 /// As [`Credential::basic`].
 pub fn basic(user: &str, passwords: &[Secret]) -> Result<Scheme, Refused> {
     Credential::basic(user, passwords).map(|verifier| Scheme::new("basic", verifier, Facts::default()))
+}
+
+/// A token of the sender's identity provider. It signs nothing of the request, so a captured one is good until it ends.
+#[must_use]
+pub fn jwt(checker: Checker) -> Scheme {
+    Scheme::new("jwt", Jwt::new(checker), Facts::default())
 }
 
 /// A header field's whole value.

@@ -26,10 +26,10 @@ pub(super) enum ReplayGuard {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Raw {
-    /// How long a delivery is remembered. Without it: ingress.dedupe.window.
+    /// How long a delivery is remembered. Without it: `ingress.dedupe.window`.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<Text<Span>>,
-    /// Room for so many keys, besides ingress.dedupe.keys; all sources share it.
+    /// Room for so many keys, besides `ingress.dedupe.keys`; all sources share it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000_000))]
     keys: Option<u32>,

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Raw {
-    /// Who may send, as they say in `WebHook-Request-Origin` (CloudEvents, Event Grid): DNS names, or `*` for all.
+    /// Who may send, as they say in `WebHook-Request-Origin` (`CloudEvents`, Event Grid): DNS names, or `*` for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     origins: Vec<String>,
@@ -27,7 +27,7 @@ pub(super) struct Raw {
     /// The token that was entered at Meta.
     #[serde(skip_serializing_if = "Option::is_none")]
     verify_token: Option<SecretSource>,
-    /// The topics that were subscribed to at a WebSub hub.
+    /// The topics that were subscribed to at a `WebSub` hub.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     topics: Vec<String>,

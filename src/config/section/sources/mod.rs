@@ -16,6 +16,7 @@ use crate::config::written::{Environment, Size, SourceName, SourcePath, Text, sh
 use crate::ingress::{Exposure, Limits, Registry, Source};
 use crate::relay::Plan;
 use crate::secret::Secret;
+use crate::verify::Scheme;
 
 use self::dedupe::ReplayGuard;
 use self::mapping::{Binary, OnError};
@@ -74,7 +75,7 @@ pub(in crate::config) struct Raw {
     /// How often they are taken from one address.
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_per_ip: Option<Rate>,
-    /// The largest body as it comes. Without it: ingress.max_body.
+    /// The largest body as it comes. Without it: `ingress.max_body`.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_body: Option<Text<Size>>,
     /// The largest body once it is unpacked. Without it: as large as it may come.
@@ -149,10 +150,10 @@ impl Raw {
             rate_per_ip: self.rate_per_ip.and_then(Rate::build),
         };
         let steps = self.steps(at);
-        let respond = answer::build(self.respond.as_ref(), scheme.as_ref().map(|s| s.name()), at);
+        let respond = answer::build(self.respond.as_ref(), scheme.as_ref().map(Scheme::name), at);
         let plan = self.relay.as_ref().map(|relay| relay.build(at));
         let handshake = self.handshake.as_ref().map(|raw| raw.build(at)).unwrap_or_default();
-        if self.expose_on_edge && scheme.as_ref().is_some_and(crate::verify::Scheme::is_none) {
+        if self.expose_on_edge && scheme.as_ref().is_some_and(Scheme::is_none) {
             let message = "expected a verifier: what is on the public listener and verifies nothing lets everybody publish";
             at.refuse_together(&["expose_on_edge", "verify"], message);
         }

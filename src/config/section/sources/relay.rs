@@ -103,7 +103,8 @@ impl Raw {
             (None, Some(upstream)) => Some(To::Server(upstream.clone())),
             (None, None) => {
                 let message = "there is no edge.upstream to hand on to; expected one, or a url here";
-                at.check.refuse_together(&[&at.key("relay"), "edge.upstream"], message);
+                let (url, relay) = (at.key("relay.url"), at.key("relay"));
+                at.check.refuse_together(&[&url, &relay, "edge.upstream"], message);
                 None
             }
         };

@@ -163,6 +163,11 @@ impl Presets {
             .or_else(|| self.signed(builder))
             .or_else(|| self.credential(builder))
             .or_else(|| {
+                let path = builder.key("jwt");
+                let checker = self.jwt.as_ref()?.build(&path, builder.check, builder.environment)?;
+                Some(preset::jwt(checker))
+            })
+            .or_else(|| {
                 let (name, settings) = self.others.0.first_key_value()?;
                 builder.plugin(name, settings, registry)
             })
@@ -304,6 +309,7 @@ impl Presets {
                     .map(move |(index, source)| (item(&format!("{path}.{key}"), index), source.clone()))
             })
             .collect();
+        sources.extend(self.jwt.iter().flat_map(|jwt| jwt.sources(&format!("{path}.jwt"))));
         for (name, settings) in &self.others.0 {
             sources.extend(plugin::sources(&member(path, name), settings));
         }

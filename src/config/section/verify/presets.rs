@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::section::jwt;
 use crate::config::written::{HeaderField, Span, Text};
 
 use super::hmac::{Algorithm, Hmac};
@@ -67,6 +68,9 @@ pub(in crate::config) struct Presets {
     /// A header field that holds a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<Header>,
+    /// A token of the sender's identity provider in `Authorization: Bearer`, as Google Pub/Sub and Knative send it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<jwt::Raw>,
     /// Verifiers that the program brings along.
     #[serde(flatten)]
     pub others: Others,

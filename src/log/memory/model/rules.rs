@@ -129,7 +129,7 @@ impl Model {
     ) -> Result<Appended, AppendError> {
         if let Some(key) = key
             && let Some((_, placement, _)) =
-                self.keys.iter().rev().find(|k| k.0 == key && self.ends(k) > self.now.0.into())
+                self.keys.iter().rev().find(|k| k.0 == key && Self::ends(k) > self.now.0.into())
         {
             return Ok(Appended::Duplicate(*placement));
         }
@@ -158,16 +158,16 @@ impl Model {
     }
 
     /// When a key's window ends.
-    fn ends(&self, (key, _, time): &(u8, Placement, Millis)) -> u128 {
+    fn ends((key, _, time): &(u8, Placement, Millis)) -> u128 {
         u128::from(time.0) + window(*key).as_millis()
     }
 
     /// Of the keys within their window, those that end last are kept.
     fn trim_keys(&mut self, most: usize) {
         let now = self.now.0.into();
-        self.keys = std::mem::take(&mut self.keys).into_iter().filter(|k| self.ends(k) > now).collect();
+        self.keys = std::mem::take(&mut self.keys).into_iter().filter(|k| Self::ends(k) > now).collect();
         while self.keys.len() > most {
-            let ends = |i: &usize| self.ends(&self.keys[*i]);
+            let ends = |i: &usize| Self::ends(&self.keys[*i]);
             let next = (0..self.keys.len()).min_by_key(ends).unwrap();
             self.keys.remove(next);
             self.evicted_early += 1;
