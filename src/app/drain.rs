@@ -15,6 +15,7 @@ use super::reload::Reloader;
 use super::snapshot::Snapshots;
 use crate::config::{Drain, Watcher};
 use crate::fanout::Fanout;
+use crate::jwks;
 use crate::lifecycle::Phase;
 use crate::log::Log;
 use crate::log::memory::MemoryLog;
@@ -41,6 +42,7 @@ pub(super) struct Shutdown {
     pub proxied: Open,
     pub webhooks: Open,
     pub relay: Relay,
+    pub keys: Arc<jwks::Registry>,
     pub reloader: Arc<Reloader>,
     /// Raised once nothing was cut off.
     pub drained: Arc<AtomicBool>,
@@ -52,7 +54,18 @@ pub(super) struct Shutdown {
 impl ShutdownSignalWatch for Shutdown {
     async fn recv(&self) -> ShutdownSignal {
         let mut signals = self.signals.lock().await;
-        self.serve(&mut signals).await;
+        tokio::select! {
+            () = self.live(&mut signals) => {}
+            // Has no end of its own: keys are fetched for as long as somebody may send.
+            () = self.keys.run() => {}
+        }
+        ShutdownSignal::FastShutdown
+    }
+}
+
+impl Shutdown {
+    async fn live(&self, signals: &mut Signals) {
+        self.serve(signals).await;
         tokio::select! {
             () = self.drain() => {}
             () = signals.end.recv() => {
@@ -60,11 +73,8 @@ impl ShutdownSignalWatch for Shutdown {
                 tracing::warn!(streams, proxied, "told to end again: exiting at once; what is left is cut");
             }
         }
-        ShutdownSignal::FastShutdown
     }
-}
 
-impl Shutdown {
     /// Until the first signal to end.
     async fn serve(&self, signals: &mut Signals) {
         let mut maintenance = tokio::time::interval(MAINTENANCE);

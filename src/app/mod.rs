@@ -29,6 +29,8 @@ use crate::config::{self, Config, LogKind, Source};
 use crate::event::{Epoch, Millis};
 use crate::fanout::{self, Fanout};
 use crate::ingress;
+use crate::jwks;
+use crate::jwt::Remote;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::log::Log;
 use crate::log::clock::Clock;
@@ -156,6 +158,8 @@ impl Application {
             );
         }
         let (phase, lifecycle) = Lifecycle::new();
+        let keys = Arc::new(jwks::Registry::new(jwks::Roots::System, jwks::Metrics::register(&registry)?));
+        keys.adopt(key_sets(&loaded.config));
         let admin_metrics = admin::Metrics::register(&registry)?;
         let reloader = Arc::new(Reloader::new(
             source.clone(),
@@ -163,6 +167,7 @@ impl Application {
             loaded,
             Arc::clone(&snapshots),
             log.memory.clone(),
+            Arc::clone(&keys),
             admin_metrics.clone(),
         ));
 
@@ -191,6 +196,7 @@ impl Application {
             proxied,
             webhooks,
             relay: services.relay,
+            keys,
             reloader,
             signals: signals.into(),
         };
@@ -206,6 +212,11 @@ impl Application {
         drop(self.files);
         if self.drained.load(Ordering::Acquire) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// Where the keys are published that the configuration's senders are believed by.
+fn key_sets(config: &Config) -> impl Iterator<Item = &Arc<Remote>> {
+    config.ingress.sources.all().iter().filter_map(|source| source.scheme.remote())
 }
 
 /// The log, as everyone sees it, and as its kind.

@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use super::key_sets;
 use super::snapshot::Snapshots;
 use crate::admin::{self, Reload, Reloaded};
 use crate::config::{self, Effect, Loaded, Source, Watched};
 use crate::ingress::Registry;
+use crate::jwks;
 use crate::log::memory::MemoryLog;
 
 /// Reloads, whoever asks: a signal, a changed file, the API.
@@ -16,6 +18,7 @@ pub(super) struct Reloader {
     brought: Arc<Registry>,
     snapshots: Arc<Snapshots>,
     log: MemoryLog,
+    keys: Arc<jwks::Registry>,
     metrics: admin::Metrics,
     /// The files that the last attempt read. Held while reloading: one at a time.
     watched: Mutex<Watched>,
@@ -28,9 +31,10 @@ impl Reloader {
         loaded: Loaded,
         snapshots: Arc<Snapshots>,
         log: MemoryLog,
+        keys: Arc<jwks::Registry>,
         metrics: admin::Metrics,
     ) -> Self {
-        Self { source, brought, snapshots, log, metrics, watched: Mutex::new(loaded.watched) }
+        Self { source, brought, snapshots, log, keys, metrics, watched: Mutex::new(loaded.watched) }
     }
 
     /// The files whose change asks for a reload.
@@ -70,6 +74,7 @@ impl Reloader {
                     };
                     list.push(change.key);
                 }
+                self.keys.adopt(key_sets(&loaded.config));
                 self.snapshots.swap(loaded.config.with_restart_keys_of(&running));
                 self.log.reconfigure();
                 self.metrics.config_reloads.inc();

@@ -1,11 +1,14 @@
 //! The internal listener that webhooks are posted to.
 //!
-//! The life of a webhook, in this order: route → method → rate → body, capped while it streams → verify the raw bytes → names
-//! and data → append → answer. Nothing is read of a body before it is verified, nothing is answered 2xx before the log
-//! has it, and whatever is refused has published nothing (an append without an answer excepted, and that says so).
+//! The life of a webhook, in this order: route → method → address limit → GET and OPTIONS handshakes → rates → body, capped
+//! while it streams → verify the raw bytes → unpack, read → POST handshakes → id, filter, topic, type, data → the program's
+//! own steps → append with the dedupe key → answer. Nothing is read of a body before it is verified, nothing is answered 2xx
+//! before the log has it, and whatever is refused has published nothing (an append without an answer excepted, and that says
+//! so).
 //!
-//! What the types keep: a [`pipeline::Received`] becomes an event only through [`pipeline::Verified`], and only events can
-//! be appended.
+//! What the types keep: a request becomes events only through `pipeline::Verified`, and only events can be appended. A
+//! [`Source`] says what becomes of them; it is replaced by a reload, and what is counted and limited under its name lives on
+//! (`bound`). [`dry_run`] takes the same way without a log; a [`Registry`] brings verifiers and steps of a program's own.
 
 mod app;
 mod bound;

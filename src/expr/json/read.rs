@@ -177,7 +177,7 @@ mod tests {
             Err(Why::NotJson { line, column }) => (line, column),
             _ => (0, 0),
         };
-        assert_eq!(place(b"[1,\n {\"a\":}]"), (2, 6));
+        assert_eq!(place(b"[1,\n {\"a\":}]"), (2, 7));
         assert_eq!(place(b"[1] 2"), (1, 5));
         assert_eq!(place(b"[\"\xc3\xa9\",\n\"a\xff\"]").0, 2);
         assert_eq!(place(b"[1,\xff]"), (1, 4));
