@@ -83,9 +83,9 @@ pub fn payload() -> Res<Vec<u8>> {
     Ok(with(filling).into_bytes())
 }
 
-/// As many bytes that are no JSON, and that no parser would go through.
+/// As many bytes that are no JSON, and like that one line: an event's frame begins anew with each.
 pub fn text() -> Vec<u8> {
-    b"Not JSON: a line of text.\n".iter().copied().cycle().take(LEN).collect()
+    b"Not JSON, but words. ".iter().copied().cycle().take(LEN).collect()
 }
 
 fn repository(filling: usize) -> Value {
