@@ -184,7 +184,7 @@ fn help_of_every_command_is_complete() {
         out(&shown)
     };
     let top = help(&[]);
-    for command in ["serve", "check", "schema", "publish", "tail", "healthcheck"] {
+    for command in ["serve", "check", "schema", "publish", "tail", "healthcheck", "sign", "eval"] {
         assert!(top.contains(&format!("  {command} ")), "{command}");
         let text = help(&[command]);
         assert!(text.contains("Example"), "{command}: {text}");

@@ -72,7 +72,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["event", "verify", "expr", "ingress", "config", "app", "net"]),
+    ("cli", &["event", "sse", "jwt", "verify", "net", "relay", "ingress", "config", "app"]),
 ];
 
 /// Dependencies that may be named in these places only, so that each could be replaced there.

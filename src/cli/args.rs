@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
+use http::{HeaderName, HeaderValue};
 
 use crate::config::Source;
-use crate::event::{EventType, Topic, limits};
+use crate::event::{EventType, Millis, Topic, limits};
 
 use super::request::Url;
 
@@ -91,7 +92,40 @@ Examples:
   sidestream healthcheck -c /etc/sidestream/sidestream.yaml   # takes the address from admin.listen
   sidestream healthcheck --url http://127.0.0.1:9090/healthz")]
     Healthcheck(Healthcheck),
+
+    /// Print the header fields that a sender of a source would send with the body on standard input.
+    #[command(after_help = SIGN)]
+    Sign(Sign),
+
+    /// Show step by step what would become of a captured request. Nothing is published.
+    #[command(after_help = EVAL)]
+    Eval(Eval),
 }
+
+const SIGN: &str = "\
+It prints a field a line, as curl -H @FILE reads them, with the first of the source's secrets. Where a secret is sent \
+along as it is (bearer, basic, header, GitLab's token), that is what it prints. Without a Content-Type among --header, \
+JSON is application/json and all else a form.
+
+Examples:
+  sidestream sign -c sidestream.yaml --source github -H 'X-GitHub-Event: push' < push.json > fields
+  curl -H @fields --data-binary @push.json http://127.0.0.1:8081/webhooks/github
+
+  sidestream sign -c sidestream.yaml --source stripe < event.json |
+    curl -H @- --data-binary @event.json http://127.0.0.1:8081/webhooks/stripe";
+
+const EVAL: &str = "\
+The file holds the request line, the header fields, an empty line and the body, byte by byte. A request that was \
+signed long ago is refused, as the server would refuse it now; --time signed tries it at the time that it was signed. \
+Rate limits, what was published before, and the app that it is handed on to are left out.
+
+Exits with 0 when it would be published, or is a handshake that would be granted; 1 when not, also where a filter \
+leaves it out; 78 when the configuration is refused.
+
+Examples:
+  sidestream eval -c sidestream.yaml --source github --request push.http
+  sidestream eval -c sidestream.yaml --source stripe --request old.http --time signed
+  sidestream eval -c sidestream.yaml --source github --request - --json < push.http | jq .events";
 
 const INGRESS_URL: &str = "The ingress: http://host:port, https://host:port or unix:/path. With a path of its own, \
     that is used in place of /webhooks";
@@ -111,6 +145,11 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// Whether it names a file.
+    pub fn is_named(&self) -> bool {
+        self.source() != Source::Defaults
+    }
+
     /// The source it names. An empty name, as of an environment variable that is set to nothing, names none.
     pub fn source(&self) -> Source {
         match &self.file {
@@ -162,6 +201,120 @@ pub(super) struct Healthcheck {
     pub url: Option<Url>,
     #[command(flatten)]
     pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sign {
+    /// The source that it is for.
+    #[arg(long, value_name = "NAME")]
+    pub source: String,
+    /// The delivery's id, which goes where the source's senders have it. Without it one is made up where it is signed.
+    #[arg(long, value_parser = delivery_id)]
+    pub id: Option<String>,
+    /// When it is signed, in seconds since 1970; without it, now.
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(..=LATEST))]
+    pub time: Option<u64>,
+    /// A header field that is sent along, such as 'X-GitHub-Event: push'. Can be given again.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field)]
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The path and query that it is posted to; without it, the source's path. Twilio signs the query.
+    #[arg(long, value_parser = target)]
+    pub path: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Eval {
+    /// The source that it is for.
+    #[arg(long, value_name = "NAME")]
+    pub source: String,
+    /// The file that holds the request; - for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub request: PathBuf,
+    /// The path and query that it came to; without it, what its first line says.
+    #[arg(long, value_parser = target)]
+    pub path: Option<String>,
+    /// When it came: now, or at the time that is signed in it (signed), or at a time in seconds since 1970.
+    #[arg(long, value_name = "now|signed|SECONDS", default_value = "now", value_parser = when)]
+    pub time: When,
+    /// Show everything that is long whole.
+    #[arg(long)]
+    full: bool,
+    /// Print a JSON object, in which everything is whole.
+    #[arg(long, conflicts_with = "full")]
+    json: bool,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+impl Eval {
+    /// How it is told.
+    pub fn form(&self) -> Form {
+        match (self.json, self.full) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Text(Extent::Whole),
+            (false, false) => Form::Text(Extent::Part),
+        }
+    }
+}
+
+/// When a captured request is taken to have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// Now.
+    Now,
+    /// When it was signed, if that is told.
+    Signed,
+    /// At this time.
+    At(Millis),
+}
+
+/// How a report is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// In lines.
+    Text(Extent),
+    /// As JSON.
+    Json,
+}
+
+/// How much of a long text is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Its beginning.
+    Part,
+    /// All.
+    Whole,
+}
+
+/// Seconds since 1970 at most, which is the year 9999: beyond it a number is no time, or in milliseconds.
+const LATEST: u64 = 253_402_300_799;
+
+fn when(text: &str) -> Result<When, String> {
+    match text {
+        "now" => Ok(When::Now),
+        "signed" => Ok(When::Signed),
+        _ => match text.parse() {
+            Ok(seconds @ 0..=LATEST) => Ok(When::At(Millis(seconds * 1000))),
+            _ => Err("expected now, signed, or seconds since 1970".to_owned()),
+        },
+    }
+}
+
+fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let expected = || "expected a name, a colon and a value, such as 'X-GitHub-Event: push'".to_owned();
+    let (name, value) = text.split_once(':').ok_or_else(expected)?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| expected())?;
+    let value = HeaderValue::from_str(value.trim()).map_err(|_| expected())?;
+    if value.is_empty() { Err(expected()) } else { Ok((name, value)) }
+}
+
+fn target(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && text.bytes().all(|b| (b'!'..=b'~').contains(&b) && b != b'#') {
+        return Ok(text.to_owned());
+    }
+    Err("expected a path with or without a query, such as /webhooks/twilio?a=b".to_owned())
 }
 
 /// A path that may be empty, which clap's own parser refuses.

@@ -4,21 +4,28 @@
 
 mod args;
 mod check;
+mod eval;
 mod healthcheck;
+mod input;
 mod logging;
 mod publish;
 mod request;
+mod sign;
+mod sources;
 mod tail;
 
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 
 use args::{Cli, Command};
+use sources::Ended;
 
+use crate::event::Millis;
 use crate::ingress::Registry;
 
 /// Why a command did not do what it was asked for; shown on standard error, exit code 1.
@@ -42,6 +49,10 @@ pub fn run_with(brought: &Arc<Registry>) -> ExitCode {
         Some(Command::Publish(args)) => blocking(publish::run(&args)),
         Some(Command::Tail(args)) => blocking(tail::run(args)),
         Some(Command::Healthcheck(args)) => blocking(healthcheck::run(&args)),
+        Some(Command::Sign(args)) => {
+            return sign::run(&args, brought).map_or_else(Ended::tell, |()| ExitCode::SUCCESS);
+        }
+        Some(Command::Eval(args)) => return eval::run(&args, brought).unwrap_or_else(Ended::tell),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,6 +76,12 @@ fn print_schema() -> Result<(), Failure> {
 /// Runs a command that talks to a server, on this thread.
 fn blocking(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+/// The clock on the wall.
+fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Prints a line. A reader that has gone away (`sidestream tail orders | head -1`) is no failure, but the end.

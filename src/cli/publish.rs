@@ -1,14 +1,10 @@
 //! `sidestream publish`: posts one event.
 
-use std::io::{IsTerminal, Read, stdin};
 use std::time::Duration;
 
 use super::args::Publish;
 use super::request::Request;
-use super::{Failure, complain, print_line};
-
-/// Bytes that are read from standard input: the most that `ingress.max_body` can allow.
-const DATA_BYTES: u64 = 256 * 1024 * 1024;
+use super::{Failure, input, print_line};
 
 /// Bytes of the answer that are printed.
 const ANSWER_BYTES: usize = 1024 * 1024;
@@ -20,7 +16,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) async fn run(args: &Publish) -> Result<(), Failure> {
     let data = match &args.data {
         Some(data) => data.clone().into_bytes(),
-        None => read_input()?,
+        None => input::standard("the data")?,
     };
     let mut request = Request::post(&args.url, "/webhooks", args.topic.as_str(), data);
     if let Some(kind) = &args.kind {
@@ -42,16 +38,4 @@ pub(super) async fn run(args: &Publish) -> Result<(), Failure> {
         return print_line(answer.trim_end()).map_err(Into::into);
     }
     Err(format!("{} answered {status}: {}", args.url, answer.trim_end()).into())
-}
-
-fn read_input() -> Result<Vec<u8>, Failure> {
-    if stdin().is_terminal() {
-        complain(&"reading the data from standard input; end it with Ctrl-D");
-    }
-    let mut data = Vec::new();
-    stdin().take(DATA_BYTES + 1).read_to_end(&mut data)?;
-    if data.len() as u64 > DATA_BYTES {
-        return Err(format!("the data has more than {DATA_BYTES} bytes").into());
-    }
-    Ok(data)
 }

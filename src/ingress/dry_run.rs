@@ -7,11 +7,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use pingora::http::RequestHeader;
 
-use super::outcome::Refusal;
+use super::outcome::{self, Refusal};
 use super::pipeline::{Defaults, Product, Received, StepName, StepReport, Watch};
 use super::settings::Settings;
 use super::source::Source;
-use crate::event::{Delivery, Millis};
+use crate::event::{Delivery, Event, Millis};
+use crate::net::http::Answer;
 
 /// A request as it was captured.
 #[derive(Clone, Debug)]
@@ -35,6 +36,9 @@ pub struct DryRun {
     pub steps: Vec<StepReport>,
     /// What came of it.
     pub end: DryEnd,
+    /// What the sender would be answered, unless an app answers that it is handed on to. Cursors are not known before the
+    /// log has given them: `…` stands for each.
+    pub answer: Answer,
 }
 
 /// What would come of a request.
@@ -94,17 +98,33 @@ pub fn dry_run(settings: &Settings, source: Option<&str>, request: &Captured) ->
     let max_body = found.limits.max_body.unwrap_or(settings.max_body);
     let defaults = Defaults { max_body, dedupe_window: settings.dedupe_window };
     let received = Received { head: &head, routed, body: request.body.clone(), time: request.received };
-    let end = match run(found, received, defaults, &mut steps) {
-        Ok(Product::Delivery(delivery)) => DryEnd::Append(delivery),
-        Ok(Product::Filtered) => DryEnd::Filtered,
-        Ok(Product::Handshake(reply)) => DryEnd::Handshake(reply.status.as_u16()),
-        Err(refusal) => DryEnd::Refused {
-            status: refusal.answer().status().as_u16(),
-            outcome: refusal.outcome().as_str(),
-            why: refusal.to_string(),
-        },
+    let (end, answer) = match run(found, received, defaults, &mut steps) {
+        Ok(Product::Delivery(delivery)) => {
+            let answer = found.respond.answer(|| accepted(&delivery));
+            (DryEnd::Append(delivery), answer)
+        }
+        Ok(Product::Filtered) => (DryEnd::Filtered, found.respond.answer(outcome::filtered)),
+        Ok(Product::Handshake(reply)) => {
+            (DryEnd::Handshake(reply.status.as_u16()), outcome::handshake(reply))
+        }
+        Err(refusal) => {
+            let (answer, outcome) = (refusal.answer(), refusal.outcome().as_str());
+            let status = answer.status().as_u16();
+            (DryEnd::Refused { status, outcome, why: refusal.to_string() }, answer)
+        }
     };
-    Ok(DryRun { steps, end })
+    Ok(DryRun { steps, end, answer })
+}
+
+/// As [`outcome::accepted`] has it, of a delivery that no log has seen.
+fn accepted(delivery: &Delivery) -> String {
+    let place = |event: &Event| format!(r#""topic":"{}","cursor":"…""#, event.topic);
+    let places: Vec<String> = delivery.events.iter().map(place).collect();
+    let place = match places.as_slice() {
+        [place] => place.clone(),
+        places => format!(r#""events":[{{{}}}]"#, places.join("},{")),
+    };
+    format!(r#"{{{place},"subscribers":null,"duplicate":false}}"#)
 }
 
 fn run(

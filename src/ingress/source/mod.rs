@@ -164,6 +164,13 @@ impl Source {
         }
     }
 
+    /// Whether `Sidestream-Event` and `Sidestream-Id` count in its requests: where its verifier vouches for whoever sends
+    /// them, header fields and all.
+    #[must_use]
+    pub fn takes_our_headers(&self) -> bool {
+        self.headers() == Headers::AsTheBody
+    }
+
     /// What its header fields are worth. Credentials and tokens vouch for whoever sends them, headers and all; signatures
     /// for what they are made of, which is a body, or something that is not known here.
     pub(super) fn headers(&self) -> Headers {

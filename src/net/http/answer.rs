@@ -117,6 +117,19 @@ impl Answer {
         self.status
     }
 
+    /// Its header fields: the type of its body, if it has one, and what else was set.
+    pub fn fields(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let content_type = self.content_type.iter().filter(|_| self.has_content());
+        let headers = self.headers.iter().map(|(name, value)| (name, value));
+        content_type.map(|value| (&CONTENT_TYPE, value)).chain(headers)
+    }
+
+    /// Its body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// Whether answers of this status have content. Those without say nothing of its length (RFC 9110 §8.6), or would have
     /// to say another's (§15.4.5).
     fn has_content(&self) -> bool {
