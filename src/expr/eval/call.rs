@@ -11,9 +11,6 @@ use super::super::time::{Moment, Span};
 use super::super::value::{Text, Value};
 use super::{Evaluation, wrong};
 
-/// Bytes of a SHA-256 that cost a step: it is some eight times slower than a comparison.
-const HASHED_PER_STEP: usize = 8;
-
 impl<'v> Evaluation<'v, '_, '_> {
     /// Calls a function. How many arguments it has was checked at load.
     pub(super) fn arguments(
@@ -55,6 +52,9 @@ impl<'v> Evaluation<'v, '_, '_> {
     }
 
     fn unary(&mut self, function: Function, value: Value<'v>) -> Result<Value<'v>, Why> {
+        if let (true, Value::Text(text)) = (function.parses(), &value) {
+            self.read(text.len())?;
+        }
         match function {
             Function::Size => self.size(&value),
             Function::Text => match value {
@@ -88,7 +88,7 @@ impl<'v> Evaluation<'v, '_, '_> {
             }
             Function::Sha256 => match &value {
                 Value::Text(text) => {
-                    self.work((text.len() / HASHED_PER_STEP) as u64)?;
+                    self.read(text.len())?;
                     self.text(&hex(&Sha256::digest(text.as_bytes())))
                 }
                 other => Err(wrong("sha256", &[other])),
