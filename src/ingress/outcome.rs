@@ -104,6 +104,8 @@ pub(super) enum Refusal {
     #[error("{0}")]
     Unpack(UnpackError),
     #[error("{0}")]
+    Packed(&'static str),
+    #[error("{0}")]
     Lines(LinesError),
     #[error("{0}")]
     Form(FormError),
@@ -205,7 +207,7 @@ impl Refusal {
             Self::Form(error) => error.status(),
             Self::Cloud(error) => error.status(),
             Self::Log(AppendError::TooLarge { .. }) | Self::TooManyEvents => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyNotUtf8 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyNotUtf8 | Self::Packed(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unmapped(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Log(_) | Self::LogSlow | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Rate(..) => StatusCode::TOO_MANY_REQUESTS,

@@ -1,5 +1,6 @@
 //! How a signature's bytes are written into a header field.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use base64::Engine as _;
@@ -66,6 +67,29 @@ fn hex(text: &[u8], length: usize) -> Option<Tag> {
         *byte = nibble(*high)? << 4 | nibble(*low)?;
     }
     Tag::new(&bytes[..length])
+}
+
+/// A name or value of a form or query: `+` is a space and `%XX` a byte, decoded once. None where `%` is followed by
+/// something else.
+pub(super) fn unform(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        rest = after;
+        bytes.push(match first {
+            b'+' => b' ',
+            b'%' => {
+                let [high, low, after @ ..] = after else { return None };
+                rest = after;
+                nibble(*high)? << 4 | nibble(*low)?
+            }
+            plain => *plain,
+        });
+    }
+    Some(Cow::Owned(bytes))
 }
 
 /// The value of a hexadecimal digit in either case.

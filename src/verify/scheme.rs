@@ -69,6 +69,18 @@ impl Scheme {
         self.verifier.sign(request)
     }
 
+    /// As [`Verifier::signed_bytes`].
+    #[must_use]
+    pub fn signed_bytes(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        self.verifier.signed_bytes(request)
+    }
+
+    /// As [`Verifier::signed_body`].
+    #[must_use]
+    pub fn signed_body(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        self.verifier.signed_body(request)
+    }
+
     /// As [`Verifier::remote`].
     #[must_use]
     pub fn remote(&self) -> Option<&Arc<Remote>> {

@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 
 use super::identity::at;
 use super::names;
@@ -196,7 +195,7 @@ impl On<'_> {
     }
 
     fn media(&self) -> Option<&str> {
-        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
+        self.item.media_type(self.headers)
     }
 
     /// A `CloudEvent` of what came as something else. Its source is where it came in; of several events of a delivery each

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::secret::Secret;
-use crate::verify::encoding::nibble;
+use crate::verify::encoding::unform;
 use crate::verify::header::{self, sensitive};
 use crate::verify::key::KeyProblem;
 use crate::verify::limits::{FORM_FIELDS, SECRETS, SIGNATURE_HEADER_BYTES};
@@ -86,6 +86,12 @@ impl Verifier for Twilio {
         Encoding::Base64.write(&tag, &mut text);
         Some(vec![(self.signature.clone(), sensitive(text.as_bytes())?)])
     }
+
+    /// A form's fields as they are put together for the signature: the same for all forms that it holds for.
+    fn signed_body(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        let fields = signed_fields(request).ok().filter(|fields| !fields.is_empty())?;
+        Some(fields.iter().flat_map(|(name, value)| [&**name, &**value]).collect::<Vec<_>>().concat())
+    }
 }
 
 type Field<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
@@ -136,34 +142,12 @@ fn form(body: &[u8]) -> Result<Vec<Field<'_>>, &'static str> {
         }
         let equals = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
         let (name, value) = (&field[..equals], field.get(equals + 1..).unwrap_or_default());
-        let decode = |text| decode(text).ok_or("the form is not encoded as forms are");
+        let decode = |text| unform(text).ok_or("the form is not encoded as forms are");
         fields.push((decode(name)?, decode(value)?));
     }
     fields.sort_unstable();
     fields.dedup();
     Ok(fields)
-}
-
-/// `+` is a space and `%XX` a byte. None where `%` is followed by something else.
-fn decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, after @ ..] = rest {
-        rest = after;
-        bytes.push(match first {
-            b'+' => b' ',
-            b'%' => {
-                let [high, low, after @ ..] = after else { return None };
-                rest = after;
-                nibble(*high)? << 4 | nibble(*low)?
-            }
-            plain => *plain,
-        });
-    }
-    Some(Cow::Owned(bytes))
 }
 
 /// The URL as it is, and with the port of its kind added, or whichever it has removed.
