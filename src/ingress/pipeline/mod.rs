@@ -210,6 +210,7 @@ fn map(
     let several = content.items.len() > 1 || source.mapping.each.is_some();
     watch.saw(StepName::Read, None, || Ok(format!("{}: {}", content.kind, content.items.len())));
     let mut compared = Vec::with_capacity(content.items.len());
+    let query = source.seen_query(head.uri.query().unwrap_or_default());
     // Copied once at most, however many items are shown in it.
     let mut headers = Cow::Borrowed(&head.headers);
     for item in &content.items {
@@ -217,13 +218,13 @@ fn map(
         let request = expr::Request {
             raw: &item.raw,
             headers: &headers,
-            query: head.uri.query().unwrap_or_default(),
+            query: &query,
             path: head.uri.path(),
             source: &source.name,
             method: head.method.as_str(),
             received: received.time,
         };
-        let scope = Scope::new(request, item.body(), &budget);
+        let scope = Scope::new(request, item.body(), &budget).hiding(&source.hidden);
         let (scope, topic, headers) = (&scope, topic.as_ref(), &*headers);
         let on = On { source, item, headers, scope, topic, several, time: received.time };
         if let Some(part) = one(&on, events, watch)? {

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::fake::{Bench, post};
-use super::make::{SECRET, bearer, github, sent, set, slack, source, stripe};
+use super::make::{SECRET, bearer, github, sent, set, signed, slack, source, stripe};
+use crate::secret::Secret;
+use crate::verify::preset;
 
 /// Whatever is logged.
 #[derive(Clone, Default)]
@@ -37,6 +39,50 @@ fn signatures(request: &str) -> Vec<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "+/_-".contains(c);
     let head = request.split("\r\n\r\n").next().unwrap();
     head.split(|c| !is_part(c)).filter(|word| word.len() >= 32).map(str::to_owned).collect()
+}
+
+/// What proves who sends is nothing for subscribers, even where an expression takes all there is.
+#[tokio::test]
+async fn no_proof_is_seen_by_expressions() {
+    let header = || preset::header("x-key".parse().unwrap(), vec![Secret::new(SECRET.as_bytes())]).unwrap();
+    let query = || preset::query("key", vec![Secret::new(SECRET.as_bytes())]).unwrap();
+    let gitlab = || preset::gitlab_token(vec![Secret::new(SECRET.as_bytes())]).unwrap();
+    for scheme in [github, stripe, slack, bearer, header, gitlab] {
+        let all =
+            "${json(headers)}${size(headers)}${headers.map(name, name)}${headers.exists(n, n == 'x-own')}";
+        let bench = Bench::of(vec![source(scheme(), |m| set(m, "data", all))]);
+        let extra =
+            "X-Own: seen\r\nCookie: a=hush-hush-hush\r\nProxy-Authorization: Basic hush-hush-hush\r\n";
+        let request = sent(&scheme(), extra, "{}");
+        let signature = signed(&scheme(), "/webhooks/s", "{}");
+        assert_eq!(bench.ask(&request).await.status, 202);
+        let data = bench.published().remove(0).2;
+        assert!(data.contains("\"x-own\":\"seen\"") && data.ends_with("true"), "{data}");
+        assert!(!data.contains(SECRET) && !data.contains("cookie"), "{data}");
+        for hidden in
+            signatures(&signature).iter().map(String::as_str).chain(["authorization", "x-key", "signature"])
+        {
+            assert!(!data.contains(hidden), "{hidden}: {data}");
+        }
+        // Nor when it is asked for by name.
+        let name = signature.lines().last().unwrap().split(':').next().unwrap().to_uppercase();
+        let asked = format!("headers['{name}']");
+        let bench = Bench::of(vec![source(scheme(), |m| set(m, "data", &format!("${{{asked}}}")))]);
+        assert_eq!(bench.ask(&request).await.status, 422, "{asked}");
+    }
+    for source in [source(query(), |m| set(m, "data", "${json(query)}")), {
+        let mut source = source(crate::verify::Scheme::none(), |m| set(m, "data", "${json(query)}"));
+        source.handshake.event_grid = crate::content::handshake::EventGrid::Query {
+            parameter: "key".into(),
+            secrets: vec![Secret::new(SECRET.as_bytes())],
+        };
+        source
+    }] {
+        let bench = Bench::of(vec![source]);
+        let target = format!("/webhooks/s?a=b&k%65y={SECRET}&c=d");
+        assert_eq!(bench.ask(post(&target, "", "{}")).await.status, 202);
+        assert_eq!(bench.published()[0].2, r#"{"a":"b","c":"d"}"#);
+    }
 }
 
 #[tokio::test]

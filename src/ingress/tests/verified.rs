@@ -2,7 +2,10 @@
 
 use super::fake::{Bench, post};
 use super::make::{bearer, github, open, sent, set, slack, source, stripe};
+use crate::content::handshake::EventGrid;
 use crate::ingress::{Source, SourcePath};
+use crate::secret::Secret;
+use crate::verify::preset;
 
 #[tokio::test]
 async fn what_is_signed_is_published_and_named_by_what_its_sender_says() {
@@ -94,6 +97,33 @@ async fn each_source_has_its_path_and_no_other_answers() {
     }
     assert_eq!(bench.metric("sidestream_events_total", "source=\"one\""), 3);
     assert_eq!(bench.metric("sidestream_events_total", "source=\"two\""), 1);
+}
+
+/// The secret in an address that Event Grid was told guards its question and its events alike.
+#[tokio::test]
+async fn a_secret_in_the_query_is_asked_for_with_every_request() {
+    let query = preset::query("key", vec![Secret::new(*b"hush hush")]).unwrap();
+    let mut grid = source(query, |_| ());
+    grid.handshake.event_grid = EventGrid::Verified;
+    let bench = Bench::of(vec![grid]);
+    let asked = r#"[{"data":{"validationCode":"c"}}]"#;
+    let validation = "aeg-event-type: SubscriptionValidation\r\n";
+    for wrong in ["", "?key=", "?key=hush", "?key=hush+hush&key=hush+hush", "?Key=hush+hush", "?x=hush+hush"]
+    {
+        let path = format!("/webhooks/s{wrong}");
+        for (head, body) in [("", "[1]"), (validation, asked)] {
+            let answer = bench.ask(post(&path, head, body)).await;
+            assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Webhook")), "{path}");
+        }
+    }
+    assert_eq!(bench.published(), []);
+    let path = "/webhooks/s?key=hush+hush";
+    assert_eq!(bench.ask(post(path, validation, asked)).await.body, r#"{"validationResponse":"c"}"#);
+    assert_eq!(bench.ask(post(path, "", "[1]")).await.status, 202);
+    assert_eq!(bench.published().len(), 1);
+    assert_eq!((bench.outcomes("unauthorized"), bench.outcomes("handshake")), (12, 1));
+    let told = format!("{} {:?}", bench.exposition(), bench.app.overview(None, 9));
+    assert!(!told.contains("hush"), "{told}");
 }
 
 #[tokio::test]

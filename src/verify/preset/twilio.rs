@@ -22,7 +22,7 @@ use crate::verify::limits::{FORM_FIELDS, SECRETS, SIGNATURE_HEADER_BYTES};
 use crate::verify::mac::MacKey;
 use crate::verify::request::{Request, Unverified, Verified, Verifier};
 use crate::verify::tally::Tally;
-use crate::verify::{Algorithm, Encoding, Facts, IdRule, Refused, Scheme};
+use crate::verify::{Algorithm, Encoding, Facts, IdRule, Proof, Refused, Scheme};
 
 use super::{in_header, name};
 
@@ -51,7 +51,8 @@ pub fn twilio(secrets: &[Secret], public_url: &str) -> Result<Scheme, Refused> {
         Twilio { signature: name("x-twilio-signature"), urls, keys: secrets.iter().map(key).collect() };
     // Twilio's own answer to its retries; not signed.
     let id = IdRule::First(vec![in_header("i-twilio-idempotency-token")]);
-    Ok(Scheme::new("twilio", verifier, Facts { id, ..Facts::default() }))
+    let proofs = vec![Proof::Header(name("x-twilio-signature"))];
+    Ok(Scheme::new("twilio", verifier, Facts { id, proofs, ..Facts::default() }))
 }
 
 struct Twilio {
