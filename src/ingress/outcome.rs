@@ -215,6 +215,16 @@ impl Refusal {
         }
     }
 
+    /// Why, in words that hold nothing of the request: for those who are not its sender.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Method { allowed, .. } => format!("another method than {allowed}"),
+            Self::Unpack(UnpackError::Unknown(_)) => "the content coding is not known".to_owned(),
+            Self::Cloud(error) => error.without_quotes(),
+            _ => self.to_string(),
+        }
+    }
+
     /// What the sender is told.
     pub(super) fn answer(&self) -> Answer {
         match self {

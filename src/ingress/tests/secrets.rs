@@ -85,6 +85,41 @@ async fn no_proof_is_seen_by_expressions() {
     }
 }
 
+/// What is kept for operators is the reason, and not what the sender wrote.
+#[tokio::test]
+async fn the_last_error_quotes_nothing_of_the_request() {
+    let own = "hush-hush-hush";
+    let envelope = |specversion: &str, more: &str| {
+        format!(r#"{{"specversion":"{specversion}","id":"1","source":"/s","type":"t"{more}}}"#)
+    };
+    let (cloud, batch) = (
+        "Content-Type: application/cloudevents+json\r\n",
+        "Content-Type: application/cloudevents-batch+json\r\n",
+    );
+    for (method, head, body) in [
+        ("HUSH-HUSH-HUSH", String::new(), String::new()),
+        ("POST", format!("Content-Encoding: {own}\r\n"), "{}".to_owned()),
+        ("POST", format!("Content-Type: application/cloudevents+{own}\r\n"), "{}".to_owned()),
+        ("POST", cloud.to_owned(), envelope(own, "")),
+        ("POST", cloud.to_owned(), envelope("1.0", &format!(r#","{own}":"x""#))),
+        ("POST", batch.to_owned(), format!("[{}]", envelope(own, ""))),
+        (
+            "POST",
+            format!("ce-specversion: {own}\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"),
+            "{}".to_owned(),
+        ),
+    ] {
+        let bench = Bench::of(vec![source(bearer(), |_| ())]);
+        let request = sent(&bearer(), &head, &body).replacen("POST", method, 1);
+        let answer = bench.ask(&request).await;
+        assert!((400..500).contains(&answer.status), "{request}");
+        let told = format!("{:?}", bench.app.overview(None, 9)).to_lowercase();
+        assert!(told.contains("text: \""), "{told}");
+        assert!(!told.contains(own), "{told}");
+        assert!(answer.body.to_lowercase().contains(own), "the sender is told: {}", answer.body);
+    }
+}
+
 #[tokio::test]
 async fn nothing_that_is_said_holds_a_secret_or_a_signature() {
     let logged = Logged::default();
