@@ -3,7 +3,8 @@
 
 use super::content::gzip;
 use super::fake::{Bench, post};
-use super::make::{bearer, github, sent, set, signed, slack, source, stripe};
+use super::make::{NOW, bearer, github, sent, set, signed, signed_at, slack, source, stripe};
+use crate::event::Millis;
 use crate::ingress::{
     Binary, DataRule, DedupeBy, DedupeRule, Mapping, OnError, Source, SourcePath, TopicRule,
 };
@@ -163,19 +164,8 @@ async fn a_delivery_that_lacks_its_id_is_told_by_what_is_signed_of_it() {
     assert_eq!(bench.ask(&command).await.json()["duplicate"], false);
     assert_eq!(bench.ask(&command).await.json()["duplicate"], true);
     // The same words a second later are another command.
-    let headers = http::HeaderMap::new();
-    let second = crate::verify::Request {
-        method: &http::Method::POST,
-        target: "/webhooks/s",
-        headers: &headers,
-        body: b"command=%2Fgo&text=",
-        received: crate::event::Millis(1_700_000_001_000),
-    };
-    let fields = slack().sign(&second).unwrap();
-    let line = |(name, value): &(http::HeaderName, http::HeaderValue)| {
-        format!("{name}: {}\r\n", value.to_str().unwrap())
-    };
-    let later = post("/webhooks/s", &fields.iter().map(line).collect::<String>(), "command=%2Fgo&text=");
+    let head = signed_at(&slack(), "/webhooks/s", "command=%2Fgo&text=", Millis(NOW.0 + 1000));
+    let later = post("/webhooks/s", &head, "command=%2Fgo&text=");
     assert_eq!(bench.ask(&later).await.json()["duplicate"], false);
     assert_eq!(bench.ask(&later).await.json()["duplicate"], true);
     // Where no time is signed nothing tells two that are the same from one that came twice, but a guard.

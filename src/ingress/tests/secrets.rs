@@ -9,7 +9,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::fake::{Bench, post};
 use super::make::{SECRET, bearer, github, sent, set, signed, slack, source, stripe};
 use crate::secret::Secret;
-use crate::verify::preset;
+use crate::verify::{Algorithm, Scheme, preset};
+
+/// The secret of those that want it in base64.
+const WHSEC: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// Whatever is logged.
 #[derive(Clone, Default)]
@@ -120,6 +123,29 @@ async fn the_last_error_quotes_nothing_of_the_request() {
     }
 }
 
+/// Schemes whose senders can be played by a secret and a body alone.
+fn every() -> Vec<Scheme> {
+    let five = std::time::Duration::from_mins(5);
+    let (text, texts) = ([Secret::new(SECRET.as_bytes())], || vec![Secret::new(SECRET.as_bytes())]);
+    let key = [Secret::new(WHSEC.as_bytes())];
+    let all = [
+        preset::standard(&key, five),
+        preset::svix(&key, five),
+        preset::gitlab_signed(&key, five),
+        preset::gitlab_token(texts()),
+        preset::gitea(&text),
+        preset::forgejo(&text),
+        preset::shopify(&text),
+        preset::meta(&text),
+        preset::websub(&text, &[Algorithm::Sha256]),
+        preset::grafana(&text, preset::GrafanaHeaders::default(), five),
+        preset::basic("user", &text),
+        preset::header("x-key".parse().unwrap(), texts()),
+    ];
+    let all = all.into_iter().map(Result::unwrap);
+    all.chain([github(), stripe(), slack(), bearer()]).collect()
+}
+
 #[tokio::test]
 async fn nothing_that_is_said_holds_a_secret_or_a_signature() {
     let logged = Logged::default();
@@ -130,8 +156,9 @@ async fn nothing_that_is_said_holds_a_secret_or_a_signature() {
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let mut said = String::new();
-    let mut secret = vec![SECRET.to_owned()];
-    for scheme in [github, stripe, slack, bearer] {
+    let mut secret = vec![SECRET.to_owned(), WHSEC[6..].to_owned()];
+    for scheme in every() {
+        let scheme = || scheme.clone();
         let failing = |m: &mut crate::ingress::Mapping| {
             set(m, "type", "${headers['x-hub-signature-256'].size() + headers['stripe-signature'].size()}");
         };
