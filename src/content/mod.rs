@@ -10,7 +10,6 @@ pub mod handshake;
 pub mod limits;
 pub mod lines;
 mod media;
-mod percent;
 mod shape;
 mod unpack;
 

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::event::Millis;
+use crate::octets::{Plus, lenient, pairs};
 
 use super::error::Why;
 use super::json::{Json, Object, read, read_composite};
@@ -170,10 +171,9 @@ fn tree(body: Body<'_>) -> Result<Json<'_>, Why> {
     }
 }
 
-/// Pairs as forms write them (URL standard §5.1): `+` is a space, `%` with two hex digits a byte, all else itself.
+/// Pairs as forms write them. What is not UTF-8 in it is replaced, as browsers do.
 fn query(query: &str) -> Object<'_> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let pairs = pairs(query.as_bytes()).map(|(name, value)| {
         let value = match decoded(value) {
             Cow::Borrowed(value) => Json::Seen(value),
             Cow::Owned(value) => Json::Made(value.into()),
@@ -183,25 +183,11 @@ fn query(query: &str) -> Object<'_> {
     Object::new(pairs.collect())
 }
 
-fn decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains(['+', '%']) {
-        return Cow::Borrowed(text);
+fn decoded(text: &[u8]) -> Cow<'_, str> {
+    match lenient(text, Plus::Space) {
+        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        let hex = |digit: u8| char::from(digit).to_digit(16);
-        match (byte, after) {
-            (b'+', _) => bytes.push(b' '),
-            (b'%', [high, low, after @ ..]) if let Some((high, low)) = hex(*high).zip(hex(*low)) => {
-                bytes.push((high << 4 | low) as u8);
-                rest = after;
-            }
-            _ => bytes.push(byte),
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Header fields as expressions see them.

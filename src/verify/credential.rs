@@ -10,9 +10,10 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use subtle::Choice;
 
+use crate::octets::{Plus, pairs, strict};
 use crate::secret::Secret;
 
-use super::encoding::{unbase64, unform};
+use super::encoding::unbase64;
 use super::header::{self, malformed, sensitive};
 use super::key::KeyProblem;
 use super::limits::{CREDENTIAL_HEADER_BYTES, SECRETS};
@@ -125,17 +126,15 @@ fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Result<&'a [u8], U
 /// What a parameter of the query says, if it comes exactly once.
 fn parameter<'a>(target: &'a str, name: &str) -> Result<Cow<'a, [u8]>, Unverified> {
     let query = target.split_once('?').map_or("", |(_, query)| query);
-    let mut found = query.split('&').filter_map(|pair| {
-        let (own, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (*unform(own.as_bytes())? == *name.as_bytes()).then_some(value)
-    });
+    let is_own = |own| strict(own, Plus::Space).is_some_and(|own| *own == *name.as_bytes());
+    let mut found = pairs(query.as_bytes()).filter(|(own, _)| is_own(own)).map(|(_, value)| value);
     match (found.next(), found.next()) {
         (None, _) => Err(Unverified::Other("the parameter of the query is missing")),
         (Some(_), Some(_)) => Err(Unverified::Other("the parameter of the query is there more than once")),
         (Some(value), None) if value.len() > CREDENTIAL_HEADER_BYTES => {
             Err(Unverified::Other("the parameter of the query is too long"))
         }
-        (Some(value), None) => unform(value.as_bytes())
+        (Some(value), None) => strict(value, Plus::Space)
             .ok_or(Unverified::Other("the parameter of the query is not encoded as queries are")),
     }
 }

@@ -14,8 +14,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::octets::{Plus, pairs, strict};
 use crate::secret::Secret;
-use crate::verify::encoding::unform;
 use crate::verify::header::{self, sensitive};
 use crate::verify::key::KeyProblem;
 use crate::verify::limits::{FORM_FIELDS, SECRETS, SIGNATURE_HEADER_BYTES};
@@ -137,13 +137,11 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// A form's fields in the order of their names, then values, each pair once, as Twilio's libraries put them.
 fn form(body: &[u8]) -> Result<Vec<Field<'_>>, &'static str> {
     let mut fields = Vec::new();
-    for field in body.split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
+    for (name, value) in pairs(body) {
         if fields.len() == FORM_FIELDS {
             return Err("the form has more fields than are looked at");
         }
-        let equals = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
-        let (name, value) = (&field[..equals], field.get(equals + 1..).unwrap_or_default());
-        let decode = |text| unform(text).ok_or("the form is not encoded as forms are");
+        let decode = |text| strict(text, Plus::Space).ok_or("the form is not encoded as forms are");
         fields.push((decode(name)?, decode(value)?));
     }
     fields.sort_unstable();
