@@ -173,7 +173,7 @@ impl Raw {
         source.handshake = handshake;
         source.respond = respond?;
         source.exposure = exposure;
-        self.relations(&source, at);
+        relations::check(&source, at);
         Some((source, plan))
     }
 
