@@ -60,18 +60,15 @@ pub(super) fn unpacked(
     if source.headers() == Headers::AsTheBody {
         return unpack(headers, body, most).map_err(Refusal::Unpack);
     }
-    if is_packed(headers) {
-        // Unless something in the bytes tells packed ones from others, the header field would choose what is published.
-        if source.mapping.binary == Binary::Base64 {
-            return Err(Refusal::Packed(
-                "a source of bytes takes them as they come where only the body is signed",
-            ));
-        }
-        if !Shape::of(&body).is_other() {
-            return Err(Refusal::Packed("the body is not packed, though Content-Encoding says so"));
-        }
+    // Nothing in bytes that may be any tells packed ones from others: the header field would choose what is published.
+    if is_packed(headers) && source.mapping.binary == Binary::Base64 {
+        return Err(Refusal::Packed);
     }
+    let came = body.clone();
     let body = unpack(headers, body, most).map_err(Refusal::Unpack)?;
+    if is_packed(headers) && !Shape::of(&came).is_other() {
+        return Err(Refusal::NotPacked);
+    }
     // So that a packed body whose Content-Encoding was taken away is nothing at all.
     match source.mapping.binary {
         Binary::Refused if std::str::from_utf8(&body).is_err() => Err(Refusal::BodyNotUtf8),

@@ -208,6 +208,19 @@ async fn a_packed_body_is_nothing_without_its_coding() {
     assert_eq!(bench.published().len(), 1);
 }
 
+/// Deflate has no mark of its own, so that a text may be some by chance, or by somebody's choice.
+#[tokio::test]
+async fn a_text_that_could_be_packed_is_not_unpacked() {
+    let both = br#"{"q":"a"}  "#;
+    let headers = [(http::header::CONTENT_ENCODING, http::HeaderValue::from_static("deflate"))];
+    let unpacked = crate::content::unpack(&headers.into_iter().collect(), both[..].into(), 1000).unwrap();
+    assert_ne!(&unpacked[..], both, "it is both");
+    let bench = Bench::of(vec![source(github(), |_| ())]);
+    assert_eq!(ask_bytes(&bench, "Content-Encoding: deflate\r\n", both).await, 400);
+    bench.refused("malformed");
+    assert_eq!(ask_bytes(&bench, "", both).await, 202);
+}
+
 /// The path is not signed, so that a topic in it can be another; but it is one topic however it is written.
 #[tokio::test]
 async fn a_topic_in_the_path_is_the_same_however_it_is_encoded() {
