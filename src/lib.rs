@@ -20,6 +20,7 @@ pub mod live;
 pub mod log;
 pub mod net;
 pub mod network;
+pub mod octets;
 pub mod relay;
 pub mod secret;
 pub mod sse;

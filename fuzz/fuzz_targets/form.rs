@@ -13,9 +13,6 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(fields.len() <= FORM_FIELDS);
         let decoded: usize = fields.iter().map(|field| field.name.len() + field.value.len()).sum();
         assert!(decoded <= body.len());
-        if let Some(payload) = form::payload(&fields) {
-            assert!(payload.trim_start().starts_with(['{', '[']));
-        }
     } else {
         let body = body.to_vec().into();
         let Ok(values) = lines::lines(&body) else { return };

@@ -1,5 +1,5 @@
-//! Forms as senders post them: `application/x-www-form-urlencoded` (URL Standard, section 5.1), and the habit of some to
-//! put JSON into a field `payload`.
+//! Forms as senders post them: `application/x-www-form-urlencoded` (URL Standard, section 5.1). What is in a field `payload`
+//! is the business of expressions (`expr::scope`).
 //!
 //! Stricter than browsers in one thing: what is not UTF-8 is refused, not replaced. `multipart/form-data` (inbound mail,
 //! media servers) is refused as a whole: what it adds to a form are files, and no event carries one.
@@ -8,11 +8,10 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use serde::de::IgnoredAny;
 
 use super::limits::FORM_FIELDS;
 use super::media::Media;
-use super::percent::octets;
+use crate::octets::{Plus, lenient, pairs};
 
 /// One field of a form, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,14 +68,10 @@ pub fn read<'a>(headers: &HeaderMap, body: &'a Bytes) -> Result<Option<Vec<Field
 /// [`FormError::TooMany`], [`FormError::NotUtf8`].
 pub fn fields(form: &[u8]) -> Result<Vec<Field<'_>>, FormError> {
     let mut fields = Vec::new();
-    for pair in form.split(|&b| b == b'&').filter(|pair| !pair.is_empty()) {
+    for (name, value) in pairs(form) {
         if fields.len() == FORM_FIELDS {
             return Err(FormError::TooMany);
         }
-        let (name, value) = match memchr::memchr(b'=', pair) {
-            Some(at) => (&pair[..at], &pair[at + 1..]),
-            None => (pair, &pair[pair.len()..]),
-        };
         let number = fields.len() + 1;
         let text = |bytes| text(bytes).ok_or(FormError::NotUtf8(number));
         fields.push(Field { name: text(name)?, value: text(value)? });
@@ -84,23 +79,12 @@ pub fn fields(form: &[u8]) -> Result<Vec<Field<'_>>, FormError> {
     Ok(fields)
 }
 
-/// The JSON of a form that carries it in its field `payload`, as GitHub and Slack do: the value's text where there is
-/// exactly one such field and it holds a JSON object or array. Else the form is just a form.
-#[must_use]
-pub fn payload<'a>(fields: &'a [Field<'_>]) -> Option<&'a str> {
-    let mut payloads = fields.iter().filter(|field| field.name == "payload");
-    let (Some(field), None) = (payloads.next(), payloads.next()) else { return None };
-    let opens = field.value.trim_ascii_start().starts_with(['{', '[']);
-    (opens && serde_json::from_str::<IgnoredAny>(&field.value).is_ok()).then_some(&*field.value)
-}
-
-/// A name or a value: `+` is a space, then percent-decoding, once.
+/// A name or a value.
 fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
-    if memchr::memchr2(b'+', b'%', bytes).is_none() {
-        return std::str::from_utf8(bytes).ok().map(Cow::Borrowed);
+    match lenient(bytes, Plus::Space) {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     }
-    let spaced: Vec<u8> = bytes.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
-    String::from_utf8(octets(&spaced).into_owned()).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]
@@ -167,24 +151,6 @@ mod tests {
         assert_eq!(read(&HeaderMap::new(), &body), Ok(None));
     }
 
-    #[test]
-    fn a_payload_is_one_field_of_json() {
-        for (form, want) in [
-            ("payload=%7B%22a%22%3A1%7D", Some(r#"{"a":1}"#)),
-            ("x=1&payload=+%5B%5D", Some(" []")),
-            ("payload=%0C%7B%7D", None),
-            ("payload=1", None),
-            ("payload=hello", None),
-            ("payload=%7B", None),
-            ("payload=", None),
-            ("payload=%7B%7D&payload=%7B%7D", None),
-            ("Payload=%7B%7D", None),
-            ("a=1", None),
-        ] {
-            assert_eq!(payload(&fields(form.as_bytes()).unwrap()), want, "{form}");
-        }
-    }
-
     proptest! {
         /// As many pairs as were written come out, each as it was.
         #[test]
@@ -201,7 +167,6 @@ mod tests {
         fn any_bytes_are_read_or_refused(form: Vec<u8>) {
             if let Ok(fields) = fields(&form) {
                 prop_assert!(fields.len() <= FORM_FIELDS);
-                let _ = payload(&fields);
             }
         }
     }

@@ -10,8 +10,9 @@ pub mod handshake;
 pub mod limits;
 pub mod lines;
 mod media;
-mod percent;
+mod shape;
 mod unpack;
 
 pub use media::{Media, is_json};
+pub use shape::Shape;
 pub use unpack::{ACCEPT_ENCODING, Coding, UnpackError, unpack};

@@ -145,6 +145,13 @@ pub(super) enum Function {
     Part(Part),
 }
 
+impl Function {
+    /// Whether it makes something else of a text by looking at each of its bytes.
+    pub(super) const fn parses(self) -> bool {
+        matches!(self, Self::Int | Self::Uint | Self::Double | Self::Bool | Self::Moment | Self::Span)
+    }
+}
+
 /// A part of a timestamp or duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {

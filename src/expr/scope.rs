@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::event::Millis;
+use crate::octets::{Plus, lenient, pairs};
 
 use super::error::Why;
 use super::json::{Json, Object, read, read_composite};
@@ -103,6 +104,7 @@ pub struct Scope<'a> {
     request: Request<'a>,
     body: Body<'a>,
     budget: &'a Budget,
+    hidden: &'a [HeaderName],
     tree: OnceLock<Result<Json<'a>, Why>>,
     query: OnceLock<Object<'a>>,
 }
@@ -111,7 +113,17 @@ impl<'a> Scope<'a> {
     /// Costs nothing: everything is made when it is asked for.
     #[must_use]
     pub fn new(request: Request<'a>, body: Body<'a>, budget: &'a Budget) -> Self {
-        Self { request, body, budget, tree: OnceLock::new(), query: OnceLock::new() }
+        Self { request, body, budget, hidden: &[], tree: OnceLock::new(), query: OnceLock::new() }
+    }
+
+    /// The same, in which `headers` has none of these names.
+    #[must_use]
+    pub fn hiding(self, hidden: &'a [HeaderName]) -> Self {
+        Self { hidden, ..self }
+    }
+
+    pub(super) fn fields(&self) -> Fields<'a> {
+        Fields { all: self.request.headers, hidden: self.hidden }
     }
 
     pub(super) fn budget(&self) -> &'a Budget {
@@ -159,10 +171,9 @@ fn tree(body: Body<'_>) -> Result<Json<'_>, Why> {
     }
 }
 
-/// Pairs as forms write them (URL standard §5.1): `+` is a space, `%` with two hex digits a byte, all else itself.
+/// Pairs as forms write them. What is not UTF-8 in it is replaced, as browsers do.
 fn query(query: &str) -> Object<'_> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let pairs = pairs(query.as_bytes()).map(|(name, value)| {
         let value = match decoded(value) {
             Cow::Borrowed(value) => Json::Seen(value),
             Cow::Owned(value) => Json::Made(value.into()),
@@ -172,30 +183,47 @@ fn query(query: &str) -> Object<'_> {
     Object::new(pairs.collect())
 }
 
-fn decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains(['+', '%']) {
-        return Cow::Borrowed(text);
+fn decoded(text: &[u8]) -> Cow<'_, str> {
+    match lenient(text, Plus::Space) {
+        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        let hex = |digit: u8| char::from(digit).to_digit(16);
-        match (byte, after) {
-            (b'+', _) => bytes.push(b' '),
-            (b'%', [high, low, after @ ..]) if let Some((high, low)) = hex(*high).zip(hex(*low)) => {
-                bytes.push((high << 4 | low) as u8);
-                rest = after;
-            }
-            _ => bytes.push(byte),
-        }
+}
+
+/// Header fields as expressions see them.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'v> {
+    all: &'v HeaderMap,
+    hidden: &'v [HeaderName],
+}
+
+impl<'v> Fields<'v> {
+    pub(super) fn len(self) -> usize {
+        // A map of header fields has some dozens of names.
+        self.names().count()
     }
-    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+
+    pub(super) fn names(self) -> impl Iterator<Item = &'v HeaderName> {
+        self.all.keys().filter(move |name| !self.hidden.contains(name))
+    }
+
+    /// The values of a name, in whichever case.
+    pub(super) fn values(self, name: &str) -> impl Iterator<Item = &'v HeaderValue> {
+        let hidden = self.hidden.iter().any(|hidden| hidden.as_str().eq_ignore_ascii_case(name));
+        (!hidden).then(|| self.all.get_all(name).iter()).into_iter().flatten()
+    }
+
+    /// Bytes of what [`header`] gives, and whether they have to be put together.
+    pub(super) fn bytes(self, name: &str) -> (usize, bool) {
+        let lengths = self.values(name).map(|value| value.len() + 2);
+        let (bytes, count) = lengths.fold((0, 0), |(bytes, count), length| (bytes + length, count + 1));
+        (bytes, count > 1)
+    }
 }
 
 /// The fields of one name, joined as RFC 9110 §5.3 joins them. None if there is none.
-pub(super) fn header<'v>(headers: &'v HeaderMap, name: &str) -> Option<Result<Value<'v>, Why>> {
-    let mut values = headers.get_all(name).iter();
+pub(super) fn header<'v>(headers: Fields<'v>, name: &str) -> Option<Result<Value<'v>, Why>> {
+    let mut values = headers.values(name);
     let first = values.next()?;
     let text = |bytes: &'v [u8]| std::str::from_utf8(bytes).map_err(|_| Why::NotUtf8("the header field"));
     let joined = || {

@@ -5,9 +5,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use http::HeaderMap;
-
 use super::json::{Json, Object};
+use super::scope::Fields;
 use super::time::{Moment, Span};
 
 /// What kind of value it is, by its name in CEL.
@@ -119,7 +118,7 @@ pub(super) enum List<'v> {
 #[derive(Clone)]
 pub(super) enum Map<'v> {
     Seen(&'v Object<'v>),
-    Headers(&'v HeaderMap),
+    Headers(Fields<'v>),
     /// As few as the expression's text has, so that they are looked through in order.
     Made(Arc<[(Value<'v>, Value<'v>)]>),
 }

@@ -124,7 +124,7 @@ impl State {
     /// Counts a refusal and remembers it.
     pub(super) fn refused(&self, refusal: &Refusal, time: Millis) {
         self.metrics.count(refusal.outcome());
-        let error = LastError { time, text: refusal.to_string() };
+        let error = LastError { time, text: refusal.reason() };
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 

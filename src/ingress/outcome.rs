@@ -103,6 +103,10 @@ pub(super) enum Refusal {
     Handshake(handshake::Refused),
     #[error("{0}")]
     Unpack(UnpackError),
+    #[error("a source of bytes takes them as they come where only the body is signed, so not packed")]
+    Packed,
+    #[error("the body is not packed, though Content-Encoding says so")]
+    NotPacked,
     #[error("{0}")]
     Lines(LinesError),
     #[error("{0}")]
@@ -205,11 +209,21 @@ impl Refusal {
             Self::Form(error) => error.status(),
             Self::Cloud(error) => error.status(),
             Self::Log(AppendError::TooLarge { .. }) | Self::TooManyEvents => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyNotUtf8 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyNotUtf8 | Self::Packed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unmapped(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Log(_) | Self::LogSlow | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Rate(..) => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// Why, in words that hold nothing of the request: for those who are not its sender.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Method { allowed, .. } => format!("another method than {allowed}"),
+            Self::Unpack(UnpackError::Unknown(_)) => "the content coding is not known".to_owned(),
+            Self::Cloud(error) => error.without_quotes(),
+            _ => self.to_string(),
         }
     }
 

@@ -5,6 +5,7 @@ mod content;
 mod dedupe;
 mod fake;
 mod faults;
+mod forged;
 mod make;
 mod mapping;
 mod plugins;

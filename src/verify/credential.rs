@@ -2,12 +2,15 @@
 //!
 //! They prove no more than that the sender knows them: not what was sent, nor when. Whoever reads one can send anything.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use subtle::Choice;
 
+use crate::octets::{Plus, pairs, strict};
 use crate::secret::Secret;
 
 use super::encoding::unbase64;
@@ -32,6 +35,8 @@ enum Place {
     Basic,
     /// A header field's whole value.
     Header(HeaderName),
+    /// A parameter of the query, which comes once, decoded once.
+    Query(Box<str>),
 }
 
 impl Credential {
@@ -49,6 +54,18 @@ impl Credential {
     /// As [`Credential::bearer`].
     pub fn header(name: HeaderName, values: Vec<Secret>) -> Result<Self, Refused> {
         Self::sendable(Place::Header(name), values)
+    }
+
+    /// A parameter of the query, for senders that can be told an address and nothing else. Addresses are written into the
+    /// logs of whatever stands before us, so this is worth less than a header field.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is none, or an empty one.
+    pub fn query(parameter: &str, values: Vec<Secret>) -> Result<Self, Refused> {
+        if let Some(index) = values.iter().position(|secret| secret.expose().is_empty()) {
+            return Err(Refused::Key(index, KeyProblem::Empty));
+        }
+        Self::new(Place::Query(parameter.into()), values)
     }
 
     /// A user with any of several passwords.
@@ -106,6 +123,22 @@ fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Result<&'a [u8], U
     Ok(rest.trim_ascii_start())
 }
 
+/// What a parameter of the query says, if it comes exactly once.
+fn parameter<'a>(target: &'a str, name: &str) -> Result<Cow<'a, [u8]>, Unverified> {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let is_own = |own| strict(own, Plus::Space).is_some_and(|own| *own == *name.as_bytes());
+    let mut found = pairs(query.as_bytes()).filter(|(own, _)| is_own(own)).map(|(_, value)| value);
+    match (found.next(), found.next()) {
+        (None, _) => Err(Unverified::Other("the parameter of the query is missing")),
+        (Some(_), Some(_)) => Err(Unverified::Other("the parameter of the query is there more than once")),
+        (Some(value), None) if value.len() > CREDENTIAL_HEADER_BYTES => {
+            Err(Unverified::Other("the parameter of the query is too long"))
+        }
+        (Some(value), None) => strict(value, Plus::Space)
+            .ok_or(Unverified::Other("the parameter of the query is not encoded as queries are")),
+    }
+}
+
 impl Verifier for Credential {
     fn verify(&self, request: &Request<'_>) -> Result<Verified, Unverified> {
         match &self.place {
@@ -116,6 +149,7 @@ impl Verifier for Credential {
                 self.compare(&pair)
             }
             Place::Header(name) => self.compare(header::one(request.headers, name, CREDENTIAL_HEADER_BYTES)?),
+            Place::Query(name) => self.compare(&parameter(request.target, name)?),
         }
     }
 
@@ -125,6 +159,8 @@ impl Verifier for Credential {
             Place::Bearer => (AUTHORIZATION, [b"Bearer ", secret].concat()),
             Place::Basic => (AUTHORIZATION, format!("Basic {}", STANDARD.encode(secret)).into_bytes()),
             Place::Header(name) => (name.clone(), secret.to_vec()),
+            // No header field can say it.
+            Place::Query(_) => return None,
         };
         Some(vec![(name, sensitive(&value)?)])
     }

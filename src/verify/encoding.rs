@@ -1,11 +1,10 @@
 //! How a signature's bytes are written into a header field.
 
-use std::fmt::Write;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::mac::{LONGEST_TAG, Tag};
+use crate::octets::{nibble, write_hex};
 
 /// How a signature's bytes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +48,6 @@ impl Encoding {
     }
 }
 
-/// In lower case.
-pub(super) fn write_hex(bytes: &[u8], text: &mut String) {
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("a text takes what is written to it");
-    }
-}
-
 fn hex(text: &[u8], length: usize) -> Option<Tag> {
     let mut bytes = [0; LONGEST_TAG];
     let (pairs, rest) = text.as_chunks::<2>();
@@ -66,16 +58,6 @@ fn hex(text: &[u8], length: usize) -> Option<Tag> {
         *byte = nibble(*high)? << 4 | nibble(*low)?;
     }
     Tag::new(&bytes[..length])
-}
-
-/// The value of a hexadecimal digit in either case.
-pub(super) fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
 }
 
 /// Bytes from hexadecimal of any length, in either case. For keys, at load.

@@ -33,5 +33,5 @@ pub use key::{KeyForm, KeyProblem};
 pub use mac::Algorithm;
 pub use registry::{NameTaken, Registry};
 pub use request::{Locator, Request, Unverified, Verified, Verifier};
-pub use scheme::{Facts, Freshness, Handshake, IdRule, Refused, Scheme};
+pub use scheme::{Facts, Freshness, Handshake, IdRule, Proof, Refused, Scheme, Target};
 pub use time::{Tolerance, Unit};

@@ -39,6 +39,19 @@ pub trait Verifier: Send + Sync + 'static {
         None
     }
 
+    /// Everything of a request that it has believed that is signed, in one form however it was written: two requests of
+    /// which this is the same are one that was sent twice. None where the scheme does not say.
+    fn signed_bytes(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        let _ = request;
+        None
+    }
+
+    /// The body of a request that it has believed as it is signed, where that is something else than its bytes.
+    fn signed_body(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        let _ = request;
+        None
+    }
+
     /// Where keys are published that it needs. Whoever runs it has them fetched (`crate::jwks`).
     fn remote(&self) -> Option<&Arc<Remote>> {
         None

@@ -69,6 +69,18 @@ impl Scheme {
         self.verifier.sign(request)
     }
 
+    /// As [`Verifier::signed_bytes`].
+    #[must_use]
+    pub fn signed_bytes(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        self.verifier.signed_bytes(request)
+    }
+
+    /// As [`Verifier::signed_body`].
+    #[must_use]
+    pub fn signed_body(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        self.verifier.signed_body(request)
+    }
+
     /// As [`Verifier::remote`].
     #[must_use]
     pub fn remote(&self) -> Option<&Arc<Remote>> {
@@ -103,6 +115,30 @@ pub struct Facts {
     pub handshake: Option<Handshake>,
     /// Whether a captured request can be sent again.
     pub freshness: Freshness,
+    /// Where its senders put what proves them: signatures and credentials, which are nobody else's business. Expressions don't
+    /// see them.
+    pub proofs: Vec<Proof>,
+    /// Whether path and query are signed.
+    pub target: Target,
+}
+
+/// Whether path and query of a request are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Not both of them: whoever has captured a request can send it elsewhere.
+    #[default]
+    Unsigned,
+    /// As they are in the request line.
+    Signed,
+}
+
+/// Where a signature or a credential stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// In a header field.
+    Header(HeaderName),
+    /// In a parameter of the query.
+    Query(Box<str>),
 }
 
 /// What tells one delivery from another, and is the same when it is sent again.

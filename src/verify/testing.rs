@@ -104,7 +104,7 @@ pub(super) fn secrets(texts: &[&str]) -> Vec<Secret> {
 /// Hexadecimal digits in lower case.
 pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();
-    super::encoding::write_hex(bytes, &mut text);
+    crate::octets::write_hex(bytes, &mut text);
     text
 }
 

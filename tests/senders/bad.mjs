@@ -159,7 +159,7 @@ export const bad = (gateway) => [
       ['8 MiB in 8 KiB, not signed', await packed(bomb, 'gzip', github.wrong), 401],
       ['gzip that is none', await packed(body, 'gzip'), 400],
       ['an unknown packing', await packed(body, 'zstd'), 415],
-      ['not UTF-8', await packed(notText), 422],
+      ['not UTF-8', await packed(notText), 415],
       ['no JSON', await ofGithub(bytes('no JSON')), 422],
       ['nothing', await packed(Buffer.alloc(0)), 422],
     ];

@@ -14,7 +14,7 @@ use crate::ingress::{DedupeBy, DryEnd, DryRun, Place, Source, StepName, StepRepo
 use crate::jwt::TokenError;
 use crate::relay::Mode;
 use crate::sse::time::rfc3339;
-use crate::verify::{IdRule, Unverified};
+use crate::verify::{Freshness, IdRule, Unverified};
 
 /// Bytes of a text that are shown where not all of it is asked for: some lines of a terminal.
 const SHOWN_BYTES: usize = 300;
@@ -231,20 +231,22 @@ impl Shown {
 
 /// What of two deliveries of a source is compared.
 fn compared(source: &Source) -> String {
+    let signed = matches!(source.scheme.facts().freshness, Freshness::Signed(_));
+    let instead = if signed { ", or without it all that is signed" } else { "" };
     match &source.dedupe.by {
         DedupeBy::Id if source.scheme.facts().id == IdRule::Body && source.mapping.id.is_none() => {
             "the id, or without one the body".to_owned()
         }
-        DedupeBy::Id => "the id".to_owned(),
+        DedupeBy::Id => format!("the id{instead}"),
         DedupeBy::Body => "the body".to_owned(),
-        DedupeBy::Template(_) => "dedupe.by".to_owned(),
+        DedupeBy::Template(_) => format!("dedupe.by{instead}"),
         DedupeBy::First(places) => {
             let place = |place: &Place| match place {
                 Place::Header(name) => format!("header:{name}"),
                 Place::Body(pointer) => format!("body:{pointer}"),
             };
             let places: Vec<String> = places.iter().map(place).collect();
-            format!("the first there is of {}", places.join(", "))
+            format!("the first there is of {}{instead}", places.join(", "))
         }
     }
 }

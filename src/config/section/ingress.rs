@@ -114,6 +114,19 @@ impl Raw {
         }
         let why = "less fails honest senders, more lets slow ones pile up";
         let body_timeout = between(check, "ingress.body_timeout", self.body_timeout.0.0, BODY_TIMEOUT, why);
+        for (index, source) in sources.all().iter().enumerate() {
+            let limits = &source.limits;
+            // With one of its own it has been compared with that. Where a source is wrong the others' places are not known.
+            if let (Some(unpacked), None, true) =
+                (limits.max_unpacked, limits.max_body, check.problems.is_empty())
+                && unpacked < max_body
+            {
+                let key = format!("sources[{index}].max_unpacked");
+                let message = "less than ingress.max_body: a body would be refused for being packed that is taken as it is; \
+                     expected at least that, or a max_body of the source's own";
+                check.refuse_together(&[&key, "ingress.max_body"], message);
+            }
+        }
         ingress::Settings {
             max_body,
             body_timeout,

@@ -5,9 +5,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::super::limits::quote;
-use super::super::percent::octets;
 use super::attribute::{Attributes, Value};
 use super::{CloudEvent, CloudEventError, Data};
+use crate::octets::{Plus, lenient};
 
 /// A request with all of these is in binary mode.
 pub(super) const REQUIRED: [&str; 4] = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
@@ -43,7 +43,8 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderVal
 /// then be performed", and what is then not UTF-8 MUST be rejected.
 fn value(name: &str, value: &HeaderValue) -> Result<String, CloudEventError> {
     let unquoted = unquote(value.as_bytes()).ok_or_else(|| invalid(name, "its quotes don't match"))?;
-    String::from_utf8(octets(&unquoted).into_owned()).map_err(|_| invalid(name, "it is not UTF-8"))
+    String::from_utf8(lenient(&unquoted, Plus::Itself).into_owned())
+        .map_err(|_| invalid(name, "it is not UTF-8"))
 }
 
 /// A value without its quotes: a quoted-string (RFC 9110 §5.6.4) anywhere in it stands for what is within.

@@ -62,6 +62,26 @@ pub enum CloudEventError {
 }
 
 impl CloudEventError {
+    /// The same in words that hold nothing of the request: for those who are not its sender.
+    #[must_use]
+    pub fn without_quotes(&self) -> String {
+        match self {
+            Self::Format(_) => "the event format is not known".to_owned(),
+            Self::Twice(_) => "a header field of the event is there more than once".to_owned(),
+            Self::SpecVersion(_) => "the specversion is not known".to_owned(),
+            Self::Name(_) => "a name of an attribute is not valid".to_owned(),
+            Self::Value { why, .. } => format!("an attribute is not valid: {why}"),
+            Self::At(number, error) => format!("event {number} of the batch: {}", error.without_quotes()),
+            Self::NotUtf8
+            | Self::NotJson { .. }
+            | Self::Missing(_)
+            | Self::TooManyExtensions
+            | Self::TwoData
+            | Self::Base64
+            | Self::TooMany => self.to_string(),
+        }
+    }
+
     /// What the sender is answered with.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -14,11 +14,13 @@ mod error;
 mod json;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
+use memchr::memmem;
+use serde_json::value::RawValue;
 
 pub use attribute::Value;
 pub use data::Data;
@@ -193,17 +195,52 @@ pub struct Incoming {
 /// # Errors
 /// [`CloudEventError`]; one bad event refuses a batch.
 pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Option<Incoming>, CloudEventError> {
-    let (mode, events) = match mode(headers)? {
-        None => return Ok(None),
-        Some(Mode::Batch) => (Mode::Batch, json::batch(body)?),
-        Some(Mode::Structured) => (Mode::Structured, vec![json::structured(body)?]),
-        Some(Mode::Binary) => (Mode::Binary, vec![binary::read(headers, body)?]),
-    };
-    Ok(Some(Incoming { mode, events }))
+    mode(headers)?.map(|mode| read_as(mode, headers, body)).transpose()
 }
 
-/// HTTP binding §3: the content type decides, and without one of ours the header fields do.
-fn mode(headers: &HeaderMap) -> Result<Option<Mode>, CloudEventError> {
+/// The events of a request that has some in this mode.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as(mode: Mode, headers: &HeaderMap, body: &Bytes) -> Result<Incoming, CloudEventError> {
+    let events = match mode {
+        Mode::Batch => json::batch(body)?,
+        Mode::Structured => vec![json::structured(body)?],
+        Mode::Binary => vec![binary::read(headers, body)?],
+    };
+    Ok(Incoming { mode, events })
+}
+
+/// The mode of a body by itself, for those who can't believe its `Content-Type`: an object with all that every event must
+/// have, each a string, is one event; a list whose first element is such an object is a batch. None where it is neither.
+#[must_use]
+pub fn mode_by_shape(json: &[u8]) -> Option<Mode> {
+    // Nothing is parsed where there is none. A name may be written with escapes.
+    if memmem::find(json, b"specversion").is_none() && memmem::find(json, br"\u").is_none() {
+        return None;
+    }
+    let text = std::str::from_utf8(json).ok()?;
+    match json.first()? {
+        b'[' => {
+            let events: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            is_event(events.first()?.get()).then_some(Mode::Batch)
+        }
+        _ => is_event(text).then_some(Mode::Structured),
+    }
+}
+
+fn is_event(text: &str) -> bool {
+    let members: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+    let is_text = |name| members.get(name).is_some_and(|value| value.get().starts_with('"'));
+    ["specversion", "id", "source", "type"].into_iter().all(is_text)
+}
+
+/// The mode that a request says it has. HTTP binding §3: the content type decides, and without one of ours the header
+/// fields do.
+///
+/// # Errors
+/// [`CloudEventError::Twice`] and [`CloudEventError::Format`].
+pub fn mode(headers: &HeaderMap) -> Result<Option<Mode>, CloudEventError> {
     let types = headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
     let starts = |value: &[u8], prefix: &str| {
         value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))

@@ -4,7 +4,7 @@ use super::super::error::Problem;
 use super::super::program::{Function, Macro, Part};
 
 /// Every function and macro by name, for whoever asks for another.
-pub(super) const NAMES: &str = "all, bool, contains, double, duration, dyn, endsWith, exists, exists_one, filter, getDate, \
+pub(in super::super) const NAMES: &str = "all, bool, contains, double, duration, dyn, endsWith, exists, exists_one, filter, getDate, \
     getDayOfMonth, getDayOfWeek, getDayOfYear, getFullYear, getHours, getMilliseconds, getMinutes, getMonth, getSeconds, \
     has, int, json, lower, map, matches, sha256, size, startsWith, string, timestamp, tokens, type, uint";
 
@@ -98,4 +98,10 @@ pub(super) fn looping(name: &str, arguments: usize) -> Option<Result<Macro, Prob
     };
     let right = arguments == 2 || (kind == Macro::Map && arguments == 3);
     Some(if right { Ok(kind) } else { Err(Problem::Call(form)) })
+}
+
+/// Whether a name is one of a macro over a list.
+#[cfg(test)]
+pub(in super::super) fn is_macro(name: &str) -> bool {
+    looping(name, 2).is_some()
 }

@@ -15,6 +15,9 @@ use super::error::{LoadError, Problem};
 use super::limits::{COMPILE_STACK, NESTING};
 use super::program::Program;
 
+#[cfg(test)]
+pub(super) use self::functions::{NAMES, is_macro};
+
 /// Which variables an expression may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {

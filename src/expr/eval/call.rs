@@ -1,7 +1,5 @@
 //! The functions.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 use super::super::error::{Failed, Why};
@@ -10,9 +8,7 @@ use super::super::program::{Function, Node, Part};
 use super::super::time::{Moment, Span};
 use super::super::value::{Text, Value};
 use super::{Evaluation, wrong};
-
-/// Bytes of a SHA-256 that cost a step: it is some eight times slower than a comparison.
-const HASHED_PER_STEP: usize = 8;
+use crate::octets::write_hex;
 
 impl<'v> Evaluation<'v, '_, '_> {
     /// Calls a function. How many arguments it has was checked at load.
@@ -55,6 +51,9 @@ impl<'v> Evaluation<'v, '_, '_> {
     }
 
     fn unary(&mut self, function: Function, value: Value<'v>) -> Result<Value<'v>, Why> {
+        if let (true, Value::Text(text)) = (function.parses(), &value) {
+            self.read(text.len())?;
+        }
         match function {
             Function::Size => self.size(&value),
             Function::Text => match value {
@@ -88,8 +87,10 @@ impl<'v> Evaluation<'v, '_, '_> {
             }
             Function::Sha256 => match &value {
                 Value::Text(text) => {
-                    self.work((text.len() / HASHED_PER_STEP) as u64)?;
-                    self.text(&hex(&Sha256::digest(text.as_bytes())))
+                    self.read(text.len())?;
+                    let mut hex = String::new();
+                    write_hex(&Sha256::digest(text.as_bytes()), &mut hex);
+                    self.text(&hex)
                 }
                 other => Err(wrong("sha256", &[other])),
             },
@@ -129,14 +130,6 @@ impl<'v> Evaluation<'v, '_, '_> {
         };
         i64::try_from(size).map(Value::Int).map_err(|_| Why::Range("size"))
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut text, byte| {
-        // Writing to a String has no failure.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn int<'v>(value: &Value<'v>) -> Result<Value<'v>, Why> {

@@ -1,6 +1,7 @@
 //! Evaluates an expression, and counts what it does.
 //!
-//! Every node, every element of a loop and every [`STEP_BYTES`] looked at costs a step of the delivery's budget, and every
+//! Every node, every element of a loop and every [`STEP_BYTES`] looked at (of what is parsed or hashed, every
+//! [`STEP_READ_BYTES`]) costs a step of the delivery's budget, and every
 //! text or list made is charged before it is made. So whatever an expression says and a sender sends, an evaluation ends,
 //! and takes no more memory than its delivery may. Recursion is bounded by the depth of the expression (`limits.rs`) and,
 //! where values are compared or written, by the 128 levels a JSON text may have on top of it.
@@ -10,7 +11,7 @@ mod compare;
 mod operate;
 
 use super::error::{Failed, Why};
-use super::limits::{MADE_ELEMENTS, STEP_BYTES};
+use super::limits::{MADE_ELEMENTS, STEP_BYTES, STEP_READ_BYTES};
 use super::program::{Binary, Loop, Macro, Node, Op, Program, Variable};
 use super::scope::{Element, Left, Scope, header};
 use super::value::{Kind, List, Map, Text, Value};
@@ -55,6 +56,11 @@ impl<'v, 'e, 'a> Evaluation<'v, 'e, 'a> {
         self.work((bytes / STEP_BYTES) as u64)
     }
 
+    /// Pays for reading so many bytes one by one.
+    fn read(&mut self, bytes: usize) -> Result<(), Why> {
+        self.work((bytes / STEP_READ_BYTES) as u64)
+    }
+
     /// Pays for making so many bytes, before they are made.
     pub(super) fn make(&mut self, bytes: usize) -> Result<(), Why> {
         self.look(bytes)?;
@@ -95,11 +101,11 @@ impl<'v, 'e, 'a> Evaluation<'v, 'e, 'a> {
             Op::Local(place) => Ok(self.locals[*place].clone()),
             Op::Select(operand, key) => {
                 let operand = self.node(operand)?;
-                select(operand, key).map_err(|why| Failed::new(node.at, why))
+                self.select(&operand, key).map_err(|why| Failed::new(node.at, why))
             }
             Op::Has(operand, key) => match self.node(operand)? {
                 Value::Map(map) => {
-                    let found = look_up(&map, key).transpose().map_err(|why| Failed::new(node.at, why))?;
+                    let found = self.look_up(&map, key).map_err(|why| Failed::new(node.at, why))?;
                     Ok(Value::Bool(found.is_some()))
                 }
                 other => Err(Failed::new(node.at, wrong("has", &[&other]))),
@@ -156,7 +162,7 @@ impl<'v, 'e, 'a> Evaluation<'v, 'e, 'a> {
                 self.look(raw.len())?;
                 Value::seen(raw)
             }
-            Variable::Headers => Value::Map(Map::Headers(request.headers)),
+            Variable::Headers => Value::Map(Map::Headers(self.scope.fields())),
             Variable::Query => Value::Map(Map::Seen(self.scope.query())),
             Variable::Path => Value::seen(request.path),
             Variable::Source => Value::seen(request.source),
@@ -223,8 +229,50 @@ impl<'v, 'e, 'a> Evaluation<'v, 'e, 'a> {
             return Ok(None);
         }
         match key {
-            Value::Text(key) => look_up(map, key).transpose(),
+            Value::Text(key) => self.look_up(map, key),
             _ => Ok(None),
+        }
+    }
+
+    /// `value.key`
+    fn select(&mut self, value: &Value<'v>, key: &str) -> Result<Value<'v>, Why> {
+        match value {
+            Value::Map(map) => self.look_up(map, key)?.ok_or_else(|| Why::Key(Some(key.into()))),
+            other => Err(wrong(".", &[other])),
+        }
+    }
+
+    /// The value of a text key in a map, if it is there. Paid for before: a key may be as long as the sender likes, and is
+    /// hashed or compared with others.
+    fn look_up(&mut self, map: &Map<'v>, key: &str) -> Result<Option<Value<'v>>, Why> {
+        match map {
+            Map::Seen(object) => {
+                self.read(key.len())?;
+                Ok(object.get(key).map(Value::from))
+            }
+            Map::Headers(headers) => {
+                self.read(key.len())?;
+                // One field is shown where it stands, several are put together.
+                match headers.bytes(key) {
+                    (length, true) => self.make(length)?,
+                    (length, false) => self.look(length)?,
+                }
+                header(*headers, key).transpose()
+            }
+            Map::Made(entries) => {
+                self.work(entries.len() as u64)?;
+                for (name, value) in entries.iter() {
+                    if let Value::Text(name) = name
+                        && name.len() == key.len()
+                    {
+                        self.look(key.len())?;
+                        if **name == *key {
+                            return Ok(Some(value.clone()));
+                        }
+                    }
+                }
+                Ok(None)
+            }
         }
     }
 
@@ -384,31 +432,11 @@ impl<'v> Fold<'v> {
     }
 }
 
-/// `value.key`
-fn select<'v>(value: Value<'v>, key: &str) -> Result<Value<'v>, Why> {
-    match value {
-        Value::Map(map) => look_up(&map, key).unwrap_or_else(|| Err(Why::Key(Some(key.into())))),
-        other => Err(wrong(".", &[&other])),
-    }
-}
-
-/// The value of a text key in a map, if it is there.
-fn look_up<'v>(map: &Map<'v>, key: &str) -> Option<Result<Value<'v>, Why>> {
-    match map {
-        Map::Seen(object) => object.get(key).map(|json| Ok(json.into())),
-        Map::Headers(headers) => header(headers, key),
-        Map::Made(entries) => entries
-            .iter()
-            .find(|(name, _)| matches!(name, Value::Text(name) if **name == *key))
-            .map(|(_, value)| Ok(value.clone())),
-    }
-}
-
 impl<'v> Map<'v> {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Seen(object) => object.len(),
-            Self::Headers(headers) => headers.keys_len(),
+            Self::Headers(headers) => headers.len(),
             Self::Made(entries) => entries.len(),
         }
     }
@@ -416,7 +444,7 @@ impl<'v> Map<'v> {
     fn keys(&self) -> Box<dyn Iterator<Item = Value<'v>> + '_> {
         match self {
             Self::Seen(object) => Box::new(object.iter().map(|(key, _)| Value::seen(key))),
-            Self::Headers(headers) => Box::new(headers.keys().map(|name| Value::seen(name.as_str()))),
+            Self::Headers(headers) => Box::new(headers.names().map(|name| Value::seen(name.as_str()))),
             Self::Made(entries) => Box::new(entries.iter().map(|(key, _)| key.clone())),
         }
     }

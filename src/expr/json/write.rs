@@ -92,7 +92,7 @@ fn write_map(map: &Map<'_>, sink: &mut Sink) -> Result<(), Why> {
             write_entries(entries, sink, |key, sink| sink.serialize(key.text().unwrap_or_default()), write)
         }
         Map::Headers(headers) => {
-            let fields = headers.keys().filter_map(|name| Some((name, header(headers, name.as_str())?)));
+            let fields = headers.names().filter_map(|name| Some((name, header(*headers, name.as_str())?)));
             write_entries(
                 fields,
                 sink,

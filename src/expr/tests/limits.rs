@@ -40,6 +40,78 @@ fn work_ends_where_the_budget_does() {
     }
 }
 
+/// What a sender makes long costs as much as it is, whatever is done to it.
+#[test]
+fn no_function_is_cheaper_than_the_bytes_it_looks_at() {
+    const LONG: usize = 64 * 1024;
+    let digits = "1".repeat(LONG);
+    let used = |expression: &str| {
+        let given = Given::json(format!("{{\"n\":\"{digits}\",\"l\":[1]}}"));
+        // What it comes to, a failure included, is no matter.
+        let compiled = Predicate::compile("filter", &format!("type({expression}) == int"), Known::Request);
+        let filter = compiled.unwrap_or_else(|error| panic!("{expression}: {error}"));
+        let _ = filter.holds(&given.scope(), None);
+        given.budget.used()
+    };
+    // These hand their argument on, or want no text; `tokens` is for topics, which are short.
+    let no_reader = |name: &str| {
+        ["type", "dyn", "string", "has", "tokens"].contains(&name)
+            || name.starts_with("get")
+            || crate::expr::compile::is_macro(name)
+    };
+    let names: Vec<&str> = crate::expr::compile::NAMES.split(", ").map(str::trim).collect();
+    assert!(names.len() > 30);
+    for name in names.into_iter().filter(|name| !no_reader(name)) {
+        let expression = match name {
+            "matches" => "body.n.matches('^a')".to_owned(),
+            "contains" | "startsWith" | "endsWith" => format!("body.n.{name}(body.n)"),
+            _ => format!("{name}(body.n)"),
+        };
+        let used = used(&expression);
+        assert!(used >= (LONG / STEP_BYTES) as u64, "{expression}: {used}");
+    }
+    for expression in [
+        "body[body.n]",
+        "query[body.n]",
+        "headers[body.n]",
+        "{'a': 1, body.n: 2}[body.n]",
+        "body.n in body",
+        "body.n in headers",
+        "body.n == body.n",
+        "body.n < body.n",
+        "body.n + ''",
+        "body.n in [body.n]",
+    ] {
+        let used = used(expression);
+        assert!(used >= (LONG / STEP_BYTES) as u64, "{expression}: {used}");
+    }
+}
+
+#[test]
+fn parsing_in_a_loop_ends_where_the_budget_does() {
+    let list = vec!["1"; 20_000].join(",");
+    let digits = "1".repeat(100_000);
+    for expression in [
+        "body.l.all(x, int(body.n) == 1 || true)",
+        "body.l.exists(x, double(body.n) < 0.0)",
+        "body.l.all(x, !(body.n in body))",
+        "body.l.exists(x, timestamp(body.n) == received)",
+    ] {
+        let given = Given::json(format!("{{\"n\":\"{digits}\",\"l\":[{list}]}}"));
+        assert_eq!(given.eval(expression), Err(Why::Work), "{expression}");
+    }
+}
+
+#[test]
+fn fields_of_one_name_are_paid_for_when_they_are_put_together() {
+    let long = "x".repeat(4000);
+    let given = list(2000).header("x-a", &long).header("x-a", &long);
+    let given = Given { budget: Budget::with(DELIVERY_WORK, 1 << 20), ..given };
+    assert_eq!(given.eval("body.l.all(x, headers['x-a'] != '')"), Err(Why::Made));
+    let given = list(2000).header("x-a", &long);
+    assert_eq!(given.eval("body.l.all(x, headers['x-a'] != '')").as_deref(), Ok("true"), "one is not copied");
+}
+
 #[test]
 fn a_budget_serves_all_expressions_of_a_delivery() {
     let given = list(1000);

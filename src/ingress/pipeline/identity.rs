@@ -3,14 +3,14 @@
 use http::HeaderMap;
 
 use super::item::On;
-use super::names::{digest, id_header, single};
+use super::names::{digest, id_header, path_topic, single};
 use super::read::Item;
-use crate::event::DedupeKey;
 use crate::event::limits::DEDUPE_KEY_BYTES;
+use crate::event::{DedupeKey, Topic};
 use crate::ingress::outcome::Refusal;
 use crate::ingress::pipeline::locate;
 use crate::ingress::source::{DedupeBy, Headers, OnError, Place, Source};
-use crate::verify::{IdRule, Locator};
+use crate::verify::{Freshness, IdRule, Locator, Request};
 
 /// The id of an item: what the source names, else what the request or the scheme knows. None where there is none; then
 /// nothing tells the delivery from others.
@@ -84,26 +84,52 @@ pub(super) fn compared(on: &On<'_>, id: Option<&[u8]>) -> Result<Option<Vec<u8>>
 /// The key of a delivery: of what is compared of all of its items, or of its body. None where one of them has nothing to
 /// compare: then the delivery is not known to be the same as any other.
 ///
-/// `place` is what stands in the topic's place of the path: it tells deliveries apart as a topic does.
+/// `place` is what stands in the topic's place of the path: the topic tells deliveries apart, however it is encoded.
 pub(super) fn key(
     source: &Source,
     place: &[u8],
     compared: &[Option<Vec<u8>>],
-    body: &[u8],
-) -> Option<DedupeKey> {
-    // No topic is empty, and none is longer than 256 bytes: neither of these is the second part of a key of contract 3.
+    request: &Request<'_>,
+) -> Result<Option<DedupeKey>, Refusal> {
+    // No topic is empty, and none is longer than 256 bytes: none of these is the second part of a key of contract 3.
     const OF_ITEMS: &[u8] = &[b'i'; 257];
     const OF_BODY: &[u8] = &[b'b'; 257];
-    let head = |kind| [source.name.as_bytes(), kind, place];
+    const OF_SIGNED: &[u8] = &[b's'; 257];
+    let topic = if place.is_empty() { None } else { Some(path_topic(place)?) };
+    let topic = topic.as_ref().map_or("", Topic::as_str).as_bytes();
+    let head = |kind| [source.name.as_bytes(), kind, topic];
     let body_tells = matches!(source.dedupe.by, DedupeBy::Body)
         || (matches!(source.dedupe.by, DedupeBy::Id)
             && source.mapping.id.is_none()
             && source.scheme.facts().id == IdRule::Body
             && compared.iter().all(Option::is_none));
     if body_tells {
-        return Some(digest(head(OF_BODY).into_iter().chain([body])));
+        let signed = source.scheme.signed_body(request);
+        return Ok(Some(digest(
+            head(OF_BODY).into_iter().chain([signed.as_deref().unwrap_or(request.body)]),
+        )));
     }
     let all: Option<Vec<&[u8]>> = compared.iter().map(|part| part.as_deref()).collect();
-    let all = all.filter(|all| !all.is_empty())?;
-    Some(digest(head(OF_ITEMS).into_iter().chain(all)))
+    if let Some(all) = all.filter(|all| !all.is_empty()) {
+        return Ok(Some(digest(head(OF_ITEMS).into_iter().chain(all))));
+    }
+    let signed = if misses_its_id(source) { source.scheme.signed_bytes(request) } else { None };
+    Ok(signed.map(|signed| digest(head(OF_SIGNED).into_iter().chain([&*signed]))))
+}
+
+/// Whether a delivery without anything to compare is told by what is signed of it, its time included. A captured request
+/// that comes again is the same then; another with the same body is signed at another time. Where the time is not signed
+/// two honest deliveries could not be told apart, nor where the source compares nothing at all.
+fn misses_its_id(source: &Source) -> bool {
+    let facts = source.scheme.facts();
+    let known = match &facts.id {
+        IdRule::Nothing | IdRule::Body => &[][..],
+        IdRule::First(places) | IdRule::Joined(places) => places,
+    };
+    let compares = match source.dedupe.by {
+        DedupeBy::Body => false,
+        DedupeBy::First(_) | DedupeBy::Template(_) => true,
+        DedupeBy::Id => source.mapping.id.is_some() || !known.is_empty(),
+    };
+    compares && source.headers() == Headers::Unsigned && matches!(facts.freshness, Freshness::Signed(_))
 }

@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 
 use super::identity::at;
 use super::names;
@@ -86,7 +85,8 @@ impl On<'_> {
         }
     }
 
-    /// Names come first, as failures are told in the order of the steps; but one that is filtered out needs none.
+    /// Type and topic, filter, data. What can't be named is told of only where it is wanted: one that is filtered out needs no
+    /// name.
     fn event<'v>(
         &'v self,
         element: Option<&Element<'v>>,
@@ -95,11 +95,15 @@ impl On<'_> {
         watch: &mut impl Watch,
     ) -> Result<Fate, Refusal> {
         let at = Some(number);
+        let kind = self.kind(element);
+        let named = |kind: &Option<EventType>| kind.as_ref().map_or("none".to_owned(), ToString::to_string);
+        watch.saw(StepName::Type, at, || said(kind.as_ref().map(named)));
+        let topic = self.topic(element);
+        watch.saw(StepName::Topic, at, || said(topic.as_ref().map(ToString::to_string)));
         if !self.is_wanted(element, at, watch)? {
             return Ok(Fate::Dropped);
         }
-        let topic = self.topic(element);
-        watch.saw(StepName::Topic, at, || said(topic.as_ref().map(ToString::to_string)));
+        let Some(kind) = self.tolerate(kind, None)? else { return Ok(Fate::Dropped) };
         let topic = match topic {
             Ok(topic) => topic,
             Err(Refusal::Unmapped(_)) if self.source.mapping.on_error == OnError::Drop => {
@@ -107,10 +111,6 @@ impl On<'_> {
             }
             Err(refusal) => return Err(refusal),
         };
-        let kind = self.kind(element);
-        let named = |kind: &Option<EventType>| kind.as_ref().map_or("none".to_owned(), ToString::to_string);
-        watch.saw(StepName::Type, at, || said(kind.as_ref().map(named)));
-        let Some(kind) = self.tolerate(kind, None)? else { return Ok(Fate::Dropped) };
         let data = self.data(element, id, number, &topic, kind.as_ref());
         watch.saw(StepName::Data, at, || said(data.as_ref().map(|data| shown(data))));
         let Some(data) = self.tolerate(data, self.item.raw.clone())? else { return Ok(Fate::Dropped) };
@@ -196,7 +196,7 @@ impl On<'_> {
     }
 
     fn media(&self) -> Option<&str> {
-        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
+        self.item.media_type(self.headers)
     }
 
     /// A `CloudEvent` of what came as something else. Its source is where it came in; of several events of a delivery each

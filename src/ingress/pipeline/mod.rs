@@ -11,6 +11,7 @@ mod names;
 mod read;
 mod watch;
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -140,9 +141,9 @@ impl Verified<'_> {
             // As contract 3 has it, for as long as it is one event.
             TopicRule::Path if events.len() == 1 && source.dedupe.is_by_id() => match compared.as_slice() {
                 [Some(id)] => Some(names::key(&source.name, &events[0].topic, id)),
-                _ => identity::key(source, received.place(), &compared, &received.body),
+                _ => identity::key(source, received.place(), &compared, &received.request()?)?,
             },
-            _ => identity::key(source, received.place(), &compared, &received.body),
+            _ => identity::key(source, received.place(), &compared, &received.request()?)?,
         };
         watch.saw(StepName::Dedupe, None, || Ok(key_shown(key)));
         let window = source.dedupe.window.unwrap_or(defaults.dedupe_window);
@@ -209,18 +210,21 @@ fn map(
     let several = content.items.len() > 1 || source.mapping.each.is_some();
     watch.saw(StepName::Read, None, || Ok(format!("{}: {}", content.kind, content.items.len())));
     let mut compared = Vec::with_capacity(content.items.len());
+    let query = source.seen_query(head.uri.query().unwrap_or_default());
+    // Copied once at most, however many items are shown in it.
+    let mut headers = Cow::Borrowed(&head.headers);
     for item in &content.items {
-        let headers = item.headers(&head.headers);
+        item.show(source.headers(), &mut headers);
         let request = expr::Request {
             raw: &item.raw,
             headers: &headers,
-            query: head.uri.query().unwrap_or_default(),
+            query: &query,
             path: head.uri.path(),
             source: &source.name,
             method: head.method.as_str(),
             received: received.time,
         };
-        let scope = Scope::new(request, item.body(), &budget);
+        let scope = Scope::new(request, item.body(), &budget).hiding(&source.hidden);
         let (scope, topic, headers) = (&scope, topic.as_ref(), &*headers);
         let on = On { source, item, headers, scope, topic, several, time: received.time };
         if let Some(part) = one(&on, events, watch)? {

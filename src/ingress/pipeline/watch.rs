@@ -15,12 +15,12 @@ pub enum StepName {
     Handshake,
     /// What tells it from other deliveries.
     Id,
-    /// Whether an event is wanted.
-    Filter,
+    /// What an event is.
+    Type,
     /// Where it goes.
     Topic,
-    /// What it is.
-    Type,
+    /// Whether it is wanted.
+    Filter,
     /// What is in it.
     Data,
     /// What a step of the program's own made of the events.

@@ -8,14 +8,19 @@ mod mapping;
 mod respond;
 mod step;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use http::HeaderName;
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+
 use super::rate::Rate;
 use super::route::SourcePath;
-use crate::content::handshake;
+use crate::content::form;
+use crate::content::handshake::{self, EventGrid};
 use crate::expr::Template;
-use crate::verify::{Locator, Scheme};
+use crate::verify::{Locator, Proof, Scheme, Target};
 
 pub use list::Sources;
 pub use mapping::{Binary, DataRule, Mapping, OnError, TopicRule};
@@ -46,6 +51,8 @@ pub struct Source {
     pub respond: Respond,
     /// Who may reach it.
     pub exposure: Exposure,
+    /// Header fields that expressions don't see.
+    pub(super) hidden: Vec<HeaderName>,
 }
 
 /// How far bodies are looked into.
@@ -149,10 +156,16 @@ impl Source {
         if mapping.each.is_some() {
             super::pipeline::prepare();
         }
+        let proofs = scheme.facts().proofs.iter().filter_map(|proof| match proof {
+            Proof::Header(name) => Some(name.clone()),
+            Proof::Query(_) => None,
+        });
+        let hidden = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].into_iter().chain(proofs).collect();
         Self {
             name: name.into(),
             path,
             scheme,
+            hidden,
             reading: Reading::AsItSays,
             mapping,
             dedupe: DedupeRule::default(),
@@ -171,11 +184,39 @@ impl Source {
         self.headers() == Headers::AsTheBody
     }
 
+    /// What expressions see of a query: not what proves who sends.
+    pub(super) fn seen_query<'q>(&self, query: &'q str) -> Cow<'q, str> {
+        let proofs = self.scheme.facts().proofs.iter().filter_map(|proof| match proof {
+            Proof::Query(name) => Some(&**name),
+            Proof::Header(_) => None,
+        });
+        let asked = match &self.handshake.event_grid {
+            EventGrid::Query { parameter, .. } => Some(&**parameter),
+            EventGrid::Off | EventGrid::Verified => None,
+        };
+        let hidden: Vec<&str> = proofs.chain(asked).collect();
+        if hidden.is_empty() {
+            return query.into();
+        }
+        // Of a name that is encoded in some odd way it is not known whose it is.
+        let is_seen = |pair: &&str| match form::fields(pair.as_bytes()).as_deref() {
+            Ok([field]) => !hidden.contains(&&*field.name),
+            _ => false,
+        };
+        query.split('&').filter(is_seen).collect::<Vec<_>>().join("&").into()
+    }
+
+    /// Whether path and query of its requests are signed.
+    #[must_use]
+    pub fn signs_its_target(&self) -> bool {
+        self.scheme.facts().target == Target::Signed
+    }
+
     /// What its header fields are worth. Credentials and tokens vouch for whoever sends them, headers and all; signatures
     /// for what they are made of, which is a body, or something that is not known here.
     pub(super) fn headers(&self) -> Headers {
         match self.scheme.name() {
-            "none" | "bearer" | "basic" | "header" | "jwt" => Headers::AsTheBody,
+            "none" | "bearer" | "basic" | "header" | "query" | "jwt" => Headers::AsTheBody,
             _ => Headers::Unsigned,
         }
     }

@@ -15,7 +15,7 @@ async fn ask_bytes(bench: &Bench, head: &str, body: &[u8]) -> u16 {
     bench.ask([head.as_bytes(), body].concat()).await.status
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()

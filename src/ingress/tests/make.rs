@@ -70,12 +70,17 @@ pub(super) fn saying(says: &[(&str, &str)]) -> Source {
 
 /// Header lines as the scheme's sender would send them.
 pub(super) fn signed(scheme: &Scheme, target: &str, body: &str) -> String {
+    signed_at(scheme, target, body, NOW)
+}
+
+/// The same at another time.
+pub(super) fn signed_at(scheme: &Scheme, target: &str, body: &str, received: Millis) -> String {
     let request = Request {
         method: &Method::POST,
         target,
         headers: &http::HeaderMap::new(),
         body: body.as_bytes(),
-        received: NOW,
+        received,
     };
     let fields = scheme.sign(&request).unwrap();
     let line = |(name, value): &(HeaderName, HeaderValue)| format!("{name}: {}\r\n", value.to_str().unwrap());

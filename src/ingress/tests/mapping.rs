@@ -22,7 +22,7 @@ async fn a_source_says_topic_type_and_data() {
 #[tokio::test]
 async fn what_is_filtered_is_answered_as_if_it_were_published() {
     let bench = Bench::of(vec![saying(&[("filter", "body.keep"), ("topic", "t.${body.topic}")])]);
-    // Names that the event would not have are not missed.
+    // Names that the event would not have are not missed, though they are made first.
     let answer = bench.ask(json("{\"keep\":false}")).await;
     assert_eq!(answer.status, 202);
     assert_eq!(answer.body, r#"{"events":[],"subscribers":0,"duplicate":false}"#);

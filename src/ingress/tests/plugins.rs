@@ -97,9 +97,9 @@ const STEPS: [StepName; 9] = [
     StepName::Verify,
     StepName::Read,
     StepName::Id,
-    StepName::Filter,
-    StepName::Topic,
     StepName::Type,
+    StepName::Topic,
+    StepName::Filter,
     StepName::Data,
     StepName::Dedupe,
 ];

@@ -1,8 +1,12 @@
 //! Who is believed, and what whoever is not is told.
 
 use super::fake::{Bench, post};
-use super::make::{bearer, github, open, sent, set, slack, source, stripe};
+use super::make::{NOW, bearer, github, open, sent, set, signed_at, slack, source, stripe};
+use crate::content::handshake::EventGrid;
+use crate::event::Millis;
 use crate::ingress::{Source, SourcePath};
+use crate::secret::Secret;
+use crate::verify::preset;
 
 #[tokio::test]
 async fn what_is_signed_is_published_and_named_by_what_its_sender_says() {
@@ -54,11 +58,23 @@ async fn whoever_is_not_believed_is_told_the_same_whatever_the_reason() {
 
 #[tokio::test]
 async fn old_signatures_and_those_from_the_future_are_refused() {
-    for seconds in ["1699999699", "1700000301"] {
-        let bench = Bench::of(vec![source(slack(), |_| ())]);
-        let request = sent(&slack(), "", "{}").replace("1700000000", seconds);
-        assert_eq!(bench.ask(request).await.status, 401);
-        bench.refused("unauthorized");
+    let standard = || {
+        let secret = Secret::new(*b"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+        preset::standard(&[secret], std::time::Duration::from_mins(5)).unwrap()
+    };
+    for scheme in [slack, stripe, standard] {
+        for (off, status) in [(-300, 202), (-301, 401), (300, 202), (301, 401)] {
+            // Signed at that time, so that the time alone is what is wrong.
+            let at = Millis(NOW.0.saturating_add_signed(off * 1000));
+            let head = signed_at(&scheme(), "/webhooks/s", "{}", at);
+            let bench = Bench::of(vec![source(scheme(), |_| ())]);
+            let answer = bench.ask(post("/webhooks/s", &head, "{}")).await;
+            assert_eq!(answer.status, status, "{} {off}", scheme().name());
+            match status {
+                202 => assert_eq!(bench.published().len(), 1),
+                _ => bench.refused("unauthorized"),
+            }
+        }
     }
 }
 
@@ -94,6 +110,33 @@ async fn each_source_has_its_path_and_no_other_answers() {
     }
     assert_eq!(bench.metric("sidestream_events_total", "source=\"one\""), 3);
     assert_eq!(bench.metric("sidestream_events_total", "source=\"two\""), 1);
+}
+
+/// The secret in an address that Event Grid was told guards its question and its events alike.
+#[tokio::test]
+async fn a_secret_in_the_query_is_asked_for_with_every_request() {
+    let query = preset::query("key", vec![Secret::new(*b"hush hush")]).unwrap();
+    let mut grid = source(query, |_| ());
+    grid.handshake.event_grid = EventGrid::Verified;
+    let bench = Bench::of(vec![grid]);
+    let asked = r#"[{"data":{"validationCode":"c"}}]"#;
+    let validation = "aeg-event-type: SubscriptionValidation\r\n";
+    for wrong in ["", "?key=", "?key=hush", "?key=hush+hush&key=hush+hush", "?Key=hush+hush", "?x=hush+hush"]
+    {
+        let path = format!("/webhooks/s{wrong}");
+        for (head, body) in [("", "[1]"), (validation, asked)] {
+            let answer = bench.ask(post(&path, head, body)).await;
+            assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Webhook")), "{path}");
+        }
+    }
+    assert_eq!(bench.published(), []);
+    let path = "/webhooks/s?key=hush+hush";
+    assert_eq!(bench.ask(post(path, validation, asked)).await.body, r#"{"validationResponse":"c"}"#);
+    assert_eq!(bench.ask(post(path, "", "[1]")).await.status, 202);
+    assert_eq!(bench.published().len(), 1);
+    assert_eq!((bench.outcomes("unauthorized"), bench.outcomes("handshake")), (12, 1));
+    let told = format!("{} {:?}", bench.exposition(), bench.app.overview(None, 9));
+    assert!(!told.contains("hush"), "{told}");
 }
 
 #[tokio::test]

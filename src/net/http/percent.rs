@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::octets::{Plus, strict};
+
 /// Why a segment is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -18,28 +20,12 @@ pub enum DecodeError {
 /// # Errors
 /// [`DecodeError`].
 pub fn decode(segment: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
-    if !segment.contains(&b'%') {
-        return std::str::from_utf8(segment).map(Cow::Borrowed).map_err(|_| DecodeError::NotUtf8);
-    }
-    let mut decoded = Vec::with_capacity(segment.len());
-    let mut rest = segment;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
+    match strict(segment, Plus::Itself).ok_or(DecodeError::Escape)? {
+        Cow::Borrowed(bytes) => {
+            std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| DecodeError::NotUtf8)
         }
-        let ([high, low], after) =
-            rest.split_first_chunk::<2>().map(|(&pair, r)| (pair, r)).ok_or(DecodeError::Escape)?;
-        let (high, low) = hex(high).zip(hex(low)).ok_or(DecodeError::Escape)?;
-        decoded.push(high << 4 | low);
-        rest = after;
+        Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|_| DecodeError::NotUtf8),
     }
-    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| DecodeError::NotUtf8)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|d| d as u8)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 
-use crate::verify::encoding::write_hex;
+use crate::octets::write_hex;
 use crate::verify::header::sensitive;
 use crate::verify::request::Request;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 use crate::verify::credential::Credential;
-use crate::verify::{Facts, IdRule, Locator, Refused, Scheme};
+use crate::verify::{Facts, IdRule, Locator, Proof, Refused, Scheme};
 
 use super::standard::symmetric;
 use super::{in_header, name, scheme};
@@ -17,7 +17,10 @@ use super::{in_header, name, scheme};
 /// # Errors
 /// As [`super::header`].
 pub fn gitlab_token(secrets: Vec<Secret>) -> Result<Scheme, Refused> {
-    let facts = facts(vec![in_header("idempotency-key"), in_header("x-gitlab-event-uuid")]);
+    let facts = Facts {
+        proofs: vec![Proof::Header(name("x-gitlab-token"))],
+        ..facts(vec![in_header("idempotency-key"), in_header("x-gitlab-event-uuid")])
+    };
     Credential::header(name("x-gitlab-token"), secrets).map(|verifier| Scheme::new("gitlab", verifier, facts))
 }
 

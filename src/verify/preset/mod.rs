@@ -23,10 +23,10 @@ use crate::jwt::Checker;
 use crate::secret::Secret;
 
 use super::credential::Credential;
-use super::engine::{Engine, Parameters, Timestamp, TimestampAt};
+use super::engine::{Engine, Parameters, Part, Timestamp, TimestampAt};
 use super::jwt::Jwt;
 use super::request::Locator;
-use super::scheme::{Facts, Refused, Scheme};
+use super::scheme::{Facts, Proof, Refused, Scheme, Target};
 use super::time::{Tolerance, Unit};
 
 pub use discord::discord;
@@ -43,9 +43,9 @@ pub use twilio::twilio;
 pub use websub::websub;
 
 /// Every name that sidestream knows itself, in the order of the documents.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     "standard", "svix", "github", "gitea", "forgejo", "gitlab", "stripe", "slack", "shopify", "twilio",
-    "discord", "meta", "websub", "grafana", "hmac", "bearer", "basic", "header", "jwt", "none",
+    "discord", "meta", "websub", "grafana", "hmac", "bearer", "basic", "header", "query", "jwt", "none",
 ];
 
 /// The engine with parameters of one's own. What else its senders do is not known.
@@ -53,7 +53,9 @@ pub const NAMES: [&str; 20] = [
 /// # Errors
 /// As [`Engine::new`].
 pub fn hmac(parameters: Parameters, secrets: &[Secret]) -> Result<Scheme, Refused> {
-    scheme("hmac", parameters, Facts::default(), secrets)
+    let signed = parameters.signed.contains(&Part::Target);
+    let target = if signed { Target::Signed } else { Target::Unsigned };
+    scheme("hmac", parameters, Facts { target, ..Facts::default() }, secrets)
 }
 
 /// A bearer token.
@@ -83,14 +85,25 @@ pub fn jwt(checker: Checker) -> Scheme {
 /// # Errors
 /// As [`Credential::header`].
 pub fn header(name: HeaderName, values: Vec<Secret>) -> Result<Scheme, Refused> {
-    Credential::header(name, values).map(|verifier| Scheme::new("header", verifier, Facts::default()))
+    let facts = Facts { proofs: vec![Proof::Header(name.clone())], ..Facts::default() };
+    Credential::header(name, values).map(|verifier| Scheme::new("header", verifier, facts))
+}
+
+/// A parameter of the query.
+///
+/// # Errors
+/// As [`Credential::query`].
+pub fn query(parameter: &str, values: Vec<Secret>) -> Result<Scheme, Refused> {
+    let facts = Facts { proofs: vec![Proof::Query(parameter.into())], ..Facts::default() };
+    Credential::query(parameter, values).map(|verifier| Scheme::new("query", verifier, facts))
 }
 
 /// The engine under a preset's name.
 fn scheme(name: &str, parameters: Parameters, facts: Facts, secrets: &[Secret]) -> Result<Scheme, Refused> {
+    let proofs = parameters.fields.iter().map(|fields| Proof::Header(fields.signature.clone())).collect();
     let engine = Engine::new(parameters, secrets)?;
     let freshness = engine.freshness();
-    Ok(Scheme::new(name, engine, Facts { freshness, ..facts }))
+    Ok(Scheme::new(name, engine, Facts { freshness, proofs, ..facts }))
 }
 
 /// A name in lower case, known to be one.

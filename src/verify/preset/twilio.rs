@@ -14,15 +14,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::octets::{Plus, pairs, strict};
 use crate::secret::Secret;
-use crate::verify::encoding::nibble;
 use crate::verify::header::{self, sensitive};
 use crate::verify::key::KeyProblem;
 use crate::verify::limits::{FORM_FIELDS, SECRETS, SIGNATURE_HEADER_BYTES};
 use crate::verify::mac::MacKey;
 use crate::verify::request::{Request, Unverified, Verified, Verifier};
 use crate::verify::tally::Tally;
-use crate::verify::{Algorithm, Encoding, Facts, IdRule, Refused, Scheme};
+use crate::verify::{Algorithm, Encoding, Facts, IdRule, Proof, Refused, Scheme};
 
 use super::{in_header, name};
 
@@ -51,7 +51,8 @@ pub fn twilio(secrets: &[Secret], public_url: &str) -> Result<Scheme, Refused> {
         Twilio { signature: name("x-twilio-signature"), urls, keys: secrets.iter().map(key).collect() };
     // Twilio's own answer to its retries; not signed.
     let id = IdRule::First(vec![in_header("i-twilio-idempotency-token")]);
-    Ok(Scheme::new("twilio", verifier, Facts { id, ..Facts::default() }))
+    let proofs = vec![Proof::Header(name("x-twilio-signature"))];
+    Ok(Scheme::new("twilio", verifier, Facts { id, proofs, ..Facts::default() }))
 }
 
 struct Twilio {
@@ -85,6 +86,12 @@ impl Verifier for Twilio {
         let tag = self.keys.first()?.tag(&pieces(&self.urls[0], request.target, &fields));
         Encoding::Base64.write(&tag, &mut text);
         Some(vec![(self.signature.clone(), sensitive(text.as_bytes())?)])
+    }
+
+    /// A form's fields as they are put together for the signature: the same for all forms that it holds for.
+    fn signed_body(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        let fields = signed_fields(request).ok().filter(|fields| !fields.is_empty())?;
+        Some(fields.iter().flat_map(|(name, value)| [&**name, &**value]).collect::<Vec<_>>().concat())
     }
 }
 
@@ -130,40 +137,16 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// A form's fields in the order of their names, then values, each pair once, as Twilio's libraries put them.
 fn form(body: &[u8]) -> Result<Vec<Field<'_>>, &'static str> {
     let mut fields = Vec::new();
-    for field in body.split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
+    for (name, value) in pairs(body) {
         if fields.len() == FORM_FIELDS {
             return Err("the form has more fields than are looked at");
         }
-        let equals = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
-        let (name, value) = (&field[..equals], field.get(equals + 1..).unwrap_or_default());
-        let decode = |text| decode(text).ok_or("the form is not encoded as forms are");
+        let decode = |text| strict(text, Plus::Space).ok_or("the form is not encoded as forms are");
         fields.push((decode(name)?, decode(value)?));
     }
     fields.sort_unstable();
     fields.dedup();
     Ok(fields)
-}
-
-/// `+` is a space and `%XX` a byte. None where `%` is followed by something else.
-fn decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, after @ ..] = rest {
-        rest = after;
-        bytes.push(match first {
-            b'+' => b' ',
-            b'%' => {
-                let [high, low, after @ ..] = after else { return None };
-                rest = after;
-                nibble(*high)? << 4 | nibble(*low)?
-            }
-            plain => *plain,
-        });
-    }
-    Some(Cow::Owned(bytes))
 }
 
 /// The URL as it is, and with the port of its kind added, or whichever it has removed.

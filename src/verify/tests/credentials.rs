@@ -32,6 +32,36 @@ fn bearer() {
     assert_eq!(sent.judged(&scheme), Err(Unverified::Missing(AUTHORIZATION)));
 }
 
+#[test]
+fn query() {
+    let scheme = preset::query("key", secrets(&["a b+c", "other"])).unwrap();
+    let at = |query: &str| Sent::new("").to(&format!("/webhooks/x?{query}"));
+    for right in
+        ["key=a+b%2Bc", "x=1&key=a%20b%2bc&y", "k%65y=a+b%2Bc", "key=a+b%2Bc&key2=x", "%zz=1&key=a+b%2Bc"]
+    {
+        at(right).is_believed(&scheme);
+    }
+    assert_eq!(at("key=other").judged(&scheme), Ok(Verified { secret: Some(1) }));
+    for wrong in ["key=", "key", "key=a+b+c", "key=A+b%2Bc", "key=a+b%252Bc", "key=other%20"] {
+        at(wrong).is_mismatch(&scheme);
+    }
+    for (query, why) in [
+        ("", "the parameter of the query is missing"),
+        ("Key=other", "the parameter of the query is missing"),
+        ("x=key=other", "the parameter of the query is missing"),
+        ("key=other&key=other", "the parameter of the query is there more than once"),
+        ("key=other&k%65y=other", "the parameter of the query is there more than once"),
+        ("key=%zz", "the parameter of the query is not encoded as queries are"),
+    ] {
+        assert_eq!(at(query).judged(&scheme), Err(Unverified::Other(why)), "{query}");
+    }
+    let long = format!("key={}", "x".repeat(9000));
+    assert_eq!(at(&long).judged(&scheme), Err(Unverified::Other("the parameter of the query is too long")));
+    assert!(Sent::new("").judged(&scheme).is_err());
+    assert_eq!(preset::query("key", secrets(&["a", ""])).err(), Some(Refused::Key(1, KeyProblem::Empty)));
+    assert_eq!(scheme.sign(&Sent::new("").request()), None, "it is no header field");
+}
+
 /// The example of RFC 7617 §2.
 #[test]
 fn basic() {

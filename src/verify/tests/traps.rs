@@ -213,7 +213,9 @@ fn facts() {
     ];
     for (scheme, facts) in table {
         let scheme = scheme.unwrap();
-        assert_eq!(*scheme.facts(), facts, "{}", scheme.name());
+        // Where the proof stands the tests of each scheme say.
+        let got = Facts { proofs: Vec::new(), ..scheme.facts().clone() };
+        assert_eq!(got, facts, "{}", scheme.name());
         assert!(preset::NAMES.contains(&scheme.name()));
     }
 }

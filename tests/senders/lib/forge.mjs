@@ -84,3 +84,28 @@ export async function forgeries(provider, sample, { few = false } = {}) {
   }
   return made;
 }
+
+/** What somebody could say of a genuine body. */
+const MEDIA = [
+  undefined, 'application/json', 'application/x-ndjson', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x',
+  'application/cloudevents+json', 'application/cloudevents-batch+json', 'text/plain',
+];
+
+/**
+ * The request with other header fields than it had, of those that nobody signs: `[{ how, request }]`. Each is refused, or
+ * known to be the one that came before.
+ */
+export function disguises(request) {
+  const media = MEDIA.map((type) => {
+    const bare = withField(request, 'Content-Type', undefined);
+    const headers = type === undefined ? bare.headers : [...bare.headers, ['Content-Type', type]];
+    return { how: `Content-Type: ${type ?? 'none'}`, request: { ...bare, headers } };
+  });
+  const more = [
+    ['Content-Encoding', 'gzip'], ['Content-Encoding', 'deflate'], ['Content-Encoding', 'br'], ['Content-Encoding', 'identity'],
+    ['Sidestream-Id', 'forged'], ['Sidestream-Event', 'forged'], ['aeg-event-type', 'SubscriptionValidation'],
+  ].map(([name, value]) => ({ how: `${name}: ${value}`, request: { ...request, headers: [...request.headers, [name, value]] } }));
+  const attributes = [['ce-id', 'forged'], ['ce-source', '/forged'], ['ce-specversion', '1.0'], ['ce-type', 'forged']];
+  const cloud = { how: 'a CloudEvent beside it', request: { ...request, headers: [...request.headers, ...attributes] } };
+  return [...media, ...more, cloud];
+}

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { check } from '../../clients/lib/checks.mjs';
 import { eventually } from '../../clients/lib/sidestream.mjs';
-import { forgeries } from './forge.mjs';
+import { disguises, forgeries } from './forge.mjs';
 import { difference } from './gateway.mjs';
 import { freshId } from './make.mjs';
 
@@ -119,5 +119,22 @@ export function trial(gateway, provider) {
       assert.ok(events >= 1);
       return `${made.length} forgeries`;
     }),
+
+    ...(provider.signs.includes('body') ? [() => check(`${source}: header fields that nobody signs change nothing`, async () => {
+      let count = 0;
+      for (const sample of few ? samples.slice(0, 3) : samples) {
+        const request = await sample.make({ id: freshId() });
+        answered(await gateway.send(request), provider, sample.name);
+        const before = await gateway.counts(source);
+        for (const { how, request: disguised } of disguises(request)) {
+          const { status, body } = await gateway.send(disguised);
+          assert.ok(status === provider.answer.status || (status >= 400 && status < 500), `${sample.name}, ${how}: ${status} ${body}`);
+          count += 1;
+        }
+        const { accepted = 0, events = 0 } = difference(before, await gateway.counts(source));
+        assert.deepEqual([accepted, events], [0, 0], sample.name);
+      }
+      return `${count} requests`;
+    })] : []),
   ];
 }

@@ -5,6 +5,7 @@ mod dedupe;
 mod handshake;
 mod list;
 mod mapping;
+mod relations;
 mod relay;
 mod steps;
 
@@ -172,6 +173,7 @@ impl Raw {
         source.handshake = handshake;
         source.respond = respond?;
         source.exposure = exposure;
+        relations::check(&source, at);
         Some((source, plan))
     }
 

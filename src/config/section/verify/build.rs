@@ -266,6 +266,11 @@ impl Presets {
             let make = |secrets: &[Secret]| preset::header(name, secrets.to_vec());
             return builder.untimed("header.secrets", p.secrets.as_ref(), make);
         }
+        if let Some(p) = &self.query {
+            let parameter = p.parameter.as_deref()?;
+            let make = |secrets: &[Secret]| preset::query(parameter, secrets.to_vec());
+            return builder.untimed("query.secrets", p.secrets.as_ref(), make);
+        }
         let p = self.basic.as_ref()?;
         let user = p.user.as_deref()?;
         builder.untimed("basic.passwords", p.passwords.as_ref(), |secrets| preset::basic(user, secrets))
@@ -298,6 +303,7 @@ impl Presets {
             ("hmac.secrets", self.hmac.as_ref().and_then(|p| p.secrets.as_ref())),
             ("basic.passwords", self.basic.as_ref().and_then(|p| p.passwords.as_ref())),
             ("header.secrets", self.header.as_ref().and_then(|p| p.secrets.as_ref())),
+            ("query.secrets", self.query.as_ref().and_then(|p| p.secrets.as_ref())),
         ];
         let untimed = untimed.map(|(key, p)| (key, p.as_ref().and_then(|p| p.secrets.as_ref())));
         let timed = timed.map(|(key, p)| (key, p.as_ref().and_then(|p| p.secrets.as_ref())));

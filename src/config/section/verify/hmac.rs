@@ -98,6 +98,8 @@ pub(in crate::config) enum Encoding {
     /// Hexadecimal, in either case.
     #[default]
     Hex,
+    /// Hexadecimal in lower case alone.
+    HexLower,
     /// Base64 of the standard alphabet, with its padding.
     Base64,
 }
@@ -188,6 +190,7 @@ impl Hmac {
             forms: vec![Form::new(&self.prefix, Method::Hmac(self.algorithm.into()))],
             encoding: match self.encoding {
                 Encoding::Hex => verify::Encoding::Hex,
+                Encoding::HexLower => verify::Encoding::HexLower,
                 Encoding::Base64 => verify::Encoding::Base64,
             },
             signed: self.signed.0.0.clone(),

@@ -68,6 +68,9 @@ pub(in crate::config) struct Presets {
     /// A header field that holds a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<Header>,
+    /// A parameter of the query that holds a secret: for senders that can be told an address and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<Query>,
     /// A token of the sender's identity provider in `Authorization: Bearer`, as Google Pub/Sub and Knative send it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwt: Option<jwt::Raw>,
@@ -212,6 +215,18 @@ pub(in crate::config) struct Header {
     /// Its name.
     #[schemars(required)]
     pub name: Option<Text<HeaderField>>,
+    /// The secrets, of which any may match.
+    #[schemars(required)]
+    pub secrets: Option<Secrets>,
+}
+
+/// A parameter of the query that holds a secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Query {
+    /// Its name.
+    #[schemars(required, length(min = 1, max = 64), extend("x-expected" = "a parameter's name of 1 to 64 characters"))]
+    pub parameter: Option<String>,
     /// The secrets, of which any may match.
     #[schemars(required)]
     pub secrets: Option<Secrets>,
