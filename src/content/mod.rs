@@ -14,4 +14,4 @@ mod percent;
 mod unpack;
 
 pub use media::{Media, is_json};
-pub use unpack::{ACCEPT_ENCODING, Coding, UnpackError, unpack};
+pub use unpack::{ACCEPT_ENCODING, Coding, Room, UnpackError, unpack};

@@ -6,9 +6,13 @@ use std::time::Duration;
 /// honest 503 in time beats their own time-out: the retry then comes with a known reason.
 pub const APPEND_TIME: Duration = Duration::from_secs(5);
 
-/// Bytes of bodies on their way in, of all connections together, or one `ingress.max_body` if that is larger, also after a reload: 64 of the
+/// Bytes of bodies on their way in, of all connections together, and of what is made of them, or what the largest one may need if that is more, also after a reload: 64 of the
 /// default size. What has arrived counts, not what was announced.
 pub(super) const BODIES: usize = 64 << 20;
+
+/// How many times its unpacked size a body may take of [`BODIES`] and more, as long as there is no other, so that whatever
+/// the limits on bodies allow can be taken: what comes out, and brotli's window, which is up to twice that.
+pub(super) const UNPACKING: usize = 3;
 
 /// Seconds after which a sender may try again (`Retry-After`). A log that fails over or a pod that is replaced is back
 /// within a few; senders back off by themselves from there.

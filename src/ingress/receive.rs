@@ -5,7 +5,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::Method;
 use pingora::http::RequestHeader;
 use tokio::time::timeout;
@@ -18,7 +17,7 @@ use super::pipeline::{Nobody, Product, Received};
 use super::route::Routed;
 use super::source::Source;
 use crate::content::handshake::{self, Reply};
-use crate::event::{Delivery, Event, Millis, Topic};
+use crate::event::{Delivery, Millis, Topic};
 use crate::lifecycle::Phase;
 use crate::log::Appended;
 use crate::net::http::{Answer, Incoming};
@@ -71,23 +70,21 @@ impl Ingress {
             return Ok(Done { end: End::Handshake(reply), answer: None });
         }
         self.check_rates(bound, terms)?;
-        let body = request.body_within(terms.body, &self.bodies).await.map_err(Refusal::Body)?;
+        let body = request.body_within(terms.body, &self.bodies, terms.alone).await;
+        let body = body.map_err(Refusal::Body)?;
         let product = {
             let received = Received { head: request.request(), routed, body: body.clone(), time };
             let verified = received.verify(source, &mut Nobody)?;
             if !source.scheme.is_none() {
                 check_source(bound)?;
             }
-            verified.produce(source, terms.defaults, &mut Nobody)?
+            verified.produce(source, terms.defaults, &|more| request.hold(more), &mut Nobody)?
         };
         let delivery = match product {
             Product::Handshake(reply) => return Ok(Done { end: End::Handshake(reply), answer: None }),
             Product::Filtered => None,
             Product::Delivery(delivery) => Some(delivery),
         };
-        if let Some(delivery) = &delivery {
-            request.hold(made(delivery, &body)).map_err(Refusal::Body)?;
-        }
         let relayed = self.relayed(source, request, body);
         let before = relayed.before().await?;
         let end = match delivery {
@@ -180,13 +177,6 @@ pub(super) fn question(source: &Source, head: &RequestHeader) -> Result<Reply, R
     }
     let asked = handshake::get(head.uri.query().unwrap_or_default(), &source.handshake);
     asked.map_err(Refusal::Handshake)?.ok_or_else(none)
-}
-
-/// Bytes that a delivery's events hold besides the body that they came in.
-fn made(delivery: &Delivery, body: &Bytes) -> usize {
-    let came = body.as_ptr_range();
-    let is_made = |event: &&Event| !came.contains(&event.data.as_ptr());
-    delivery.events.iter().filter(is_made).map(|event| event.data.len()).sum()
 }
 
 fn check_source(bound: &Bound) -> Result<(), Refusal> {

@@ -5,6 +5,7 @@ mod content;
 mod dedupe;
 mod fake;
 mod faults;
+mod kept;
 mod make;
 mod mapping;
 mod plugins;

@@ -6,6 +6,7 @@
 
 mod identity;
 mod item;
+mod keep;
 mod locate;
 mod names;
 mod read;
@@ -18,10 +19,12 @@ use bytes::Bytes;
 use pingora::http::RequestHeader;
 
 use self::item::On;
+use self::keep::Keep;
 use self::read::{Content, unpacked};
 use super::outcome::Refusal;
 use super::route::{Routed, path_of};
 use super::source::{Context, Reading, Source, TopicRule};
+use crate::content::Room;
 use crate::content::handshake::{self, Reply};
 use crate::event::limits::DELIVERY_EVENTS;
 use crate::event::{Dedupe, DedupeKey, Delivery, Event, Millis};
@@ -111,11 +114,12 @@ impl<'a> Received<'a> {
 }
 
 impl Verified<'_> {
-    /// What the request is to publish, if anything.
+    /// What the request is to publish, if anything. What is held of it besides its body as it came has its `room`.
     pub(super) fn produce(
         self,
         source: &Source,
         defaults: Defaults,
+        room: &Room<'_>,
         watch: &mut impl Watch,
     ) -> Result<Product, Refusal> {
         let received = self.0;
@@ -123,7 +127,7 @@ impl Verified<'_> {
             return plain(source, received, defaults, watch).map(Product::Delivery);
         }
         let headers = &received.head.headers;
-        let body = unpacked(source, headers, received.body.clone(), defaults.max_body);
+        let body = unpacked(source, headers, received.body.clone(), defaults.max_body, room);
         let body =
             body.inspect_err(|refusal| watch.saw(StepName::Read, None, || Err(refusal.to_string())))?;
         if let Some(reply) = greeting(source, &received, &body)? {
@@ -131,8 +135,9 @@ impl Verified<'_> {
             return Ok(Product::Handshake(reply));
         }
         let mut events = Vec::new();
-        let compared = map(source, &received, body, &mut events, watch)?;
-        let events = own_steps(source, &received, events, watch)?;
+        let keep = Keep::new(room, received.body.clone(), body.clone());
+        let compared = map(source, &received, body, &keep, &mut events, watch)?;
+        let events = own_steps(source, &received, events, &keep, watch)?;
         if events.is_empty() {
             return Ok(Product::Filtered);
         }
@@ -195,6 +200,7 @@ fn map(
     source: &Source,
     received: &Received<'_>,
     body: Bytes,
+    keep: &Keep<'_>,
     events: &mut Vec<Event>,
     watch: &mut impl Watch,
 ) -> Result<Vec<Option<Vec<u8>>>, Refusal> {
@@ -222,7 +228,7 @@ fn map(
         };
         let scope = Scope::new(request, item.body(), &budget);
         let (scope, topic, headers) = (&scope, topic.as_ref(), &*headers);
-        let on = On { source, item, headers, scope, topic, several, time: received.time };
+        let on = On { source, item, headers, scope, topic, several, keep, time: received.time };
         if let Some(part) = one(&on, events, watch)? {
             compared.push(part);
         }
@@ -257,6 +263,7 @@ fn own_steps(
     source: &Source,
     received: &Received<'_>,
     mut events: Vec<Event>,
+    keep: &Keep<'_>,
     watch: &mut impl Watch,
 ) -> Result<Vec<Event>, Refusal> {
     if source.steps.is_empty() || events.is_empty() {
@@ -277,5 +284,9 @@ fn own_steps(
         return Err(Refusal::TooManyEvents);
     }
     let is_text = |event: &Event| std::str::from_utf8(&event.data).is_ok();
-    if events.iter().all(is_text) { Ok(events) } else { Err(Refusal::BodyNotUtf8) }
+    if !events.iter().all(is_text) {
+        return Err(Refusal::BodyNotUtf8);
+    }
+    keep.settle(&mut events)?;
+    Ok(events)
 }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 use crate::content::cloudevents::{self, CloudEvent, Mode};
-use crate::content::{form, lines, unpack};
+use crate::content::{Room, form, lines, unpack};
 use crate::expr::Body;
 use crate::ingress::outcome::Refusal;
 use crate::ingress::source::{Headers, Source};
@@ -41,9 +41,10 @@ pub(super) fn unpacked(
     headers: &HeaderMap,
     body: Bytes,
     max_body: usize,
+    room: &Room<'_>,
 ) -> Result<Bytes, Refusal> {
     let most = source.limits.max_unpacked.unwrap_or(max_body);
-    unpack(headers, body, most).map_err(Refusal::Unpack)
+    unpack(headers, body, most, room).map_err(Refusal::Unpack)
 }
 
 impl Content {
