@@ -177,6 +177,7 @@ impl Refusal {
     pub(super) fn outcome(&self) -> Outcome {
         match self {
             Self::NoRoute => Outcome::NotFound,
+            Self::Unverified(unverified) if unverified.may_pass() => Outcome::Unavailable,
             Self::Unverified(_) | Self::Handshake(handshake::Refused::Token) => Outcome::Unauthorized,
             Self::Unmapped(_) => Outcome::Unmapped,
             Self::Denied { .. } | Self::App(_) => Outcome::Denied,
@@ -194,6 +195,7 @@ impl Refusal {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unverified(unverified) if unverified.may_pass() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unverified(_) => StatusCode::UNAUTHORIZED,
             Self::Denied { .. } => StatusCode::FORBIDDEN,
             Self::Handshake(error) => error.status(),
@@ -221,6 +223,14 @@ impl Refusal {
             _ => {}
         }
         let status = self.status();
+        if let Self::Unverified(_) = self
+            && status == StatusCode::SERVICE_UNAVAILABLE
+        {
+            // 401 would be final to many senders, and it is no fault of theirs.
+            let detail =
+                "the keys that senders are verified with are not there yet; nothing was published: try again";
+            return Answer::problem(status, detail).with(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             let detail = format!(
                 "{self}. Not known to be accepted: try again; with the same Sidestream-Id a retry publishes at most once."

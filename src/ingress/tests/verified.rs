@@ -3,6 +3,7 @@
 use super::fake::{Bench, post};
 use super::make::{bearer, github, open, sent, set, slack, source, stripe};
 use crate::ingress::{Source, SourcePath};
+use crate::verify::testing::unfetched;
 
 #[tokio::test]
 async fn what_is_signed_is_published_and_named_by_what_its_sender_says() {
@@ -127,4 +128,27 @@ async fn handshakes_are_answered_and_never_published() {
     assert_eq!(slack_bench.outcomes("handshake"), 1);
     assert_eq!((bench.outcomes("handshake"), bench.outcomes("unauthorized")), (2, 1));
     assert_eq!((bench.published(), slack_bench.published()), (vec![], vec![]));
+}
+
+/// A 401 is final to many senders; it is no fault of theirs that the provider's keys are not here yet.
+#[tokio::test]
+async fn before_the_keys_are_there_a_sender_is_told_to_try_again() {
+    let (scheme, token, fetch) = unfetched();
+    let bench = Bench::of(vec![source(scheme, |_| ())]);
+    let with = |token: &str| post("/webhooks/s", &format!("Authorization: Bearer {token}\r\n"), "{}");
+    let answer = bench.ask(with(token)).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("not there yet"), "{}", answer.body);
+    bench.refused("unavailable");
+    // What no key would make good is refused for good.
+    assert_eq!(bench.ask(with("x.y.z")).await.status, 401);
+    assert_eq!(bench.ask(post("/webhooks/s", "", "{}")).await.status, 401);
+
+    fetch();
+    let answer = bench.ask(with(token)).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(
+        (bench.published().len(), bench.outcomes("unavailable"), bench.outcomes("unauthorized")),
+        (1, 1, 2)
+    );
 }
