@@ -23,7 +23,7 @@ use self::keep::Keep;
 use self::read::{Content, unpacked};
 use super::outcome::Refusal;
 use super::route::{Routed, path_of};
-use super::source::{Context, Reading, Source, TopicRule};
+use super::source::{Binary, Context, Reading, Source, TopicRule};
 use crate::content::Room;
 use crate::content::handshake::{self, Reply};
 use crate::event::limits::DELIVERY_EVENTS;
@@ -208,6 +208,11 @@ fn map(
         TopicRule::Path => Some(names::path_topic(received.place())?),
         _ => None,
     };
+    // Before anything looks into it: to expressions it would be no JSON, which is another answer.
+    if source.mapping.binary == Binary::Refused && std::str::from_utf8(&body).is_err() {
+        watch.saw(StepName::Read, None, || Err(Refusal::BodyNotUtf8.to_string()));
+        return Err(Refusal::BodyNotUtf8);
+    }
     let head = &received.head;
     let budget = Budget::new(body.len());
     let content = Content::read(source, &head.headers, body)
