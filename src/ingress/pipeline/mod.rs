@@ -137,18 +137,18 @@ impl Verified<'_> {
         let mut events = Vec::new();
         let keep = Keep::new(room, received.body.clone(), body.clone());
         let compared = map(source, &received, body, &keep, &mut events, watch)?;
+        // Of what came, and not of what the program's own steps make of it: another version of a step knows a retry too.
+        let key = match (&source.mapping.topic, events.as_slice(), compared.as_slice()) {
+            // As contract 3 has it, for as long as it is one event.
+            (TopicRule::Path, [event], [Some(id)]) if source.dedupe.is_by_id() => {
+                Some(names::key(&source.name, &event.topic, id))
+            }
+            _ => identity::key(source, received.place(), &compared, &received.body),
+        };
         let events = own_steps(source, &received, events, &keep, watch)?;
         if events.is_empty() {
             return Ok(Product::Filtered);
         }
-        let key = match &source.mapping.topic {
-            // As contract 3 has it, for as long as it is one event.
-            TopicRule::Path if events.len() == 1 && source.dedupe.is_by_id() => match compared.as_slice() {
-                [Some(id)] => Some(names::key(&source.name, &events[0].topic, id)),
-                _ => identity::key(source, received.place(), &compared, &received.body),
-            },
-            _ => identity::key(source, received.place(), &compared, &received.body),
-        };
         watch.saw(StepName::Dedupe, None, || Ok(key_shown(key)));
         let window = source.dedupe.window.unwrap_or(defaults.dedupe_window);
         Ok(Product::Delivery(Delivery { events, dedupe: key.map(|key| Dedupe { key, window }) }))
