@@ -88,7 +88,13 @@ impl Ingress {
         let relayed = self.relayed(source, request, body);
         let before = relayed.before().await?;
         let end = match delivery {
-            Some(delivery) => End::Accepted(self.append(delivery, source.respond.deadline).await?),
+            Some(delivery) => match self.append(delivery, source.respond.deadline).await {
+                Ok(accepted) => End::Accepted(accepted),
+                Err(refusal) => {
+                    relayed.doubtful(&refusal);
+                    return Err(refusal);
+                }
+            },
             None => End::Filtered,
         };
         let answer = relayed.after(&end).await.or(before);

@@ -11,6 +11,7 @@ mod mapping;
 mod plugins;
 mod publish;
 mod rate;
+mod relayed;
 mod reload;
 mod secrets;
 mod served;
