@@ -160,6 +160,8 @@ pub(super) enum Limited {
     Source,
     /// All sources together.
     All,
+    /// The handshakes of a source, which nobody signs.
+    Questions,
 }
 
 impl fmt::Display for Limited {
@@ -168,6 +170,7 @@ impl fmt::Display for Limited {
             Self::Address => "one address",
             Self::Source => "all senders of this source together",
             Self::All => "all senders together",
+            Self::Questions => "those who ask for a handshake",
         })
     }
 }

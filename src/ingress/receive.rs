@@ -11,9 +11,11 @@ use tokio::time::timeout;
 
 use super::app::{Ingress, Terms};
 use super::bound::Bound;
+use super::limits::{QUESTIONS, QUESTIONS_AT_ONCE};
 use super::metrics::LogErrorKind;
 use super::outcome::{Limited, Refusal};
 use super::pipeline::{Nobody, Product, Received};
+use super::rate::Rate;
 use super::route::Routed;
 use super::source::Source;
 use crate::content::handshake::{self, Reply};
@@ -66,6 +68,9 @@ impl Ingress {
         }
         self.check_address(bound, terms, request)?;
         if allowed == Allowed::Question {
+            // Anybody may ask, and a token can be guessed at. What senders may send is not theirs to use up.
+            let checked = bound.state.questions.check(Some(questions()));
+            checked.map_err(|exceeded| Refusal::Rate(Limited::Questions, exceeded))?;
             let reply = question(source, request.request())?;
             return Ok(Done { end: End::Handshake(reply), answer: None });
         }
@@ -183,6 +188,11 @@ pub(super) fn question(source: &Source, head: &RequestHeader) -> Result<Reply, R
     }
     let asked = handshake::get(head.uri.query().unwrap_or_default(), &source.handshake);
     asked.map_err(Refusal::Handshake)?.ok_or_else(none)
+}
+
+/// How often a source's handshakes by GET and OPTIONS are answered.
+fn questions() -> Rate {
+    Rate::per_second(QUESTIONS, QUESTIONS_AT_ONCE)
 }
 
 fn check_source(bound: &Bound) -> Result<(), Refusal> {

@@ -152,3 +152,26 @@ async fn before_the_keys_are_there_a_sender_is_told_to_try_again() {
         (1, 1, 2)
     );
 }
+
+#[tokio::test]
+async fn a_token_can_not_be_guessed_at_any_pace() {
+    let mut meta = source(github(), |_| ());
+    meta.handshake.verify_tokens = vec![crate::secret::Secret::new(*b"token")];
+    let bench = Bench::of(vec![meta]);
+    let mut peer = bench.peer();
+    let guess =
+        "GET /webhooks/s?hub.mode=subscribe&hub.verify_token=no&hub.challenge=1 HTTP/1.1\r\nHost: t\r\n\r\n";
+    let mut refused = 0;
+    let limited = loop {
+        let answer = peer.ask(guess).await;
+        if answer.status != 403 {
+            break answer;
+        }
+        refused += 1;
+        assert!(refused < 10_000, "no limit");
+    };
+    assert_eq!(limited.status, 429);
+    assert!(limited.header("retry-after").is_some());
+    // What is signed is taken as before.
+    assert_eq!(bench.ask(sent(&github(), "", "{}")).await.status, 202);
+}
