@@ -159,6 +159,10 @@ fn runaways(c: &mut Criterion) {
         ("loops", "body.repository.all(a, body.repository.all(b, body.repository.all(c, true)))"),
         ("comparisons", "body.repository.all(a, body.repository.all(b, body == body))"),
         ("patterns", "body.repository.all(a, body.repository.all(b, !raw.matches('e.{150}[^ -~]')))"),
+        (
+            "patterns of many states",
+            r"body.repository.all(a, body.repository.all(b, !raw.matches('([ -~]?){100}\\x00')))",
+        ),
         ("json", "body.repository.all(a, body.repository.all(b, json(body) != ''))"),
     ] {
         let filter = Predicate::compile("filter", text, Known::Request).expect("it compiles");

@@ -456,7 +456,7 @@ fn a_bad_configuration_exits_with_78() {
         let refused = folder.run(command, "a", args, "{}");
         assert_eq!(refused.status.code(), Some(78));
         assert!(
-            err(&refused).contains("sources[0].topic: at byte 4: there is no variable \"bdy\""),
+            err(&refused).contains("sources[0].topic: there is no variable \"bdy\""),
             "{}",
             err(&refused)
         );

@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     let cap = usize::from(*cap) * 64;
     let mut headers = HeaderMap::new();
     headers.insert("content-encoding", HeaderValue::from_static(coding));
-    match unpack(&headers, body.to_vec().into(), cap) {
+    match unpack(&headers, body.to_vec().into(), cap, &|_| true) {
         Ok(unpacked) => assert!(unpacked.len() <= cap),
         Err(why) => assert!((1..4096).contains(&why.to_string().len())),
     }

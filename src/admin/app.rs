@@ -33,6 +33,9 @@ pub type Refresh = Box<dyn Fn() + Send + Sync>;
 /// Names what makes no progress; empty while all is well.
 pub type Wedged = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
+/// Names what is not there and may come by itself, such as keys that were never fetched; empty while all is well.
+pub type Lacking = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// What an admin listener is made of.
 pub struct Parts {
     /// The token and the readiness policy; a reload replaces them.
@@ -53,6 +56,8 @@ pub struct Parts {
     pub refresh: Vec<Refresh>,
     /// What `/healthz` says.
     pub wedged: Wedged,
+    /// What `/readyz` says is `degraded`, besides the log.
+    pub lacking: Lacking,
     /// What `/api/info` says of the listeners.
     pub listeners: Vec<Listening>,
     /// What `POST /api/reload` asks.
@@ -109,7 +114,7 @@ impl Admin {
             Route::Health => health::liveness(&(parts.wedged)()),
             Route::Ready => {
                 let policy = parts.settings.load().readiness;
-                health::readiness(parts.lifecycle.phase(), &parts.log.health(), policy)
+                health::readiness(parts.lifecycle.phase(), &parts.log.health(), policy, (parts.lacking)())
             }
             Route::Info => info::answer(&parts.listeners, parts.log.as_ref(), parts.started.elapsed()),
             Route::Reload => reload::answer(parts.reload.reload().await),

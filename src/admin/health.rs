@@ -19,9 +19,9 @@ pub(super) fn liveness(wedged: &[String]) -> Answer {
     }
 }
 
-/// `/readyz`.
-pub(super) fn readiness(phase: Phase, health: &Health, policy: Readiness) -> Answer {
-    let body = match judge(phase, health, policy) {
+/// `/readyz`. `lacking` names what is not there and does not make it unready.
+pub(super) fn readiness(phase: Phase, health: &Health, policy: Readiness, lacking: Vec<String>) -> Answer {
+    let body = match judge(phase, health, policy, lacking) {
         Ready::Yes => json!({"status": "ready"}),
         Ready::Degraded(what) => json!({"status": "degraded", "degraded": what}),
         Ready::No(missing) => {
@@ -40,7 +40,7 @@ enum Ready {
     No(Vec<String>),
 }
 
-fn judge(phase: Phase, health: &Health, policy: Readiness) -> Ready {
+fn judge(phase: Phase, health: &Health, policy: Readiness, lacking: Vec<String>) -> Ready {
     let mut missing = Vec::new();
     match phase {
         Phase::Starting => missing.push("not serving yet".to_owned()),
@@ -56,6 +56,7 @@ fn judge(phase: Phase, health: &Health, policy: Readiness) -> Ready {
         }
         Health::Down(why) => degraded.push(format!("log: {why}")),
     }
+    degraded.extend(lacking);
     if !missing.is_empty() {
         Ready::No(missing)
     } else if degraded.is_empty() {
@@ -85,9 +86,22 @@ mod tests {
             (Phase::Ending, Health::Up, no(&["draining"])),
         ];
         for (phase, health, want) in cases {
-            assert_eq!(judge(phase, &health, Readiness::Startup), want, "{phase:?} {health:?}");
+            assert_eq!(judge(phase, &health, Readiness::Startup, Vec::new()), want, "{phase:?} {health:?}");
         }
-        assert_eq!(judge(Phase::Serving, &down, Readiness::Always), no(&["log: gone"]));
-        assert_eq!(judge(Phase::Serving, &Health::Up, Readiness::Always), Ready::Yes);
+        assert_eq!(judge(Phase::Serving, &down, Readiness::Always, Vec::new()), no(&["log: gone"]));
+        assert_eq!(judge(Phase::Serving, &Health::Up, Readiness::Always, Vec::new()), Ready::Yes);
+    }
+
+    #[test]
+    fn what_is_lacking_is_named_and_never_makes_it_unready() {
+        let judge = |phase, health: &Health, policy| judge(phase, health, policy, vec!["keys: a".into()]);
+        let keys = Ready::Degraded(vec!["keys: a".into()]);
+        for policy in [Readiness::Startup, Readiness::Always] {
+            assert_eq!(judge(Phase::Serving, &Health::Up, policy), keys);
+        }
+        let both = Ready::Degraded(vec!["log: gone".into(), "keys: a".into()]);
+        assert_eq!(judge(Phase::Serving, &Health::Down("gone"), Readiness::Startup), both);
+        let no = Ready::No(vec!["not serving yet".into()]);
+        assert_eq!(judge(Phase::Starting, &Health::Up, Readiness::Startup), no, "only what is missing");
     }
 }

@@ -19,7 +19,7 @@ mod settings;
 mod sources;
 mod topics;
 
-pub use app::{Admin, Parts, Refresh, Wedged};
+pub use app::{Admin, Lacking, Parts, Refresh, Wedged};
 pub use info::Listening;
 pub use inspect::Inspect;
 pub use metrics::Metrics;

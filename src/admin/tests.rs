@@ -97,6 +97,7 @@ struct Setup {
     health: Health,
     reload: Result<Reloaded, Vec<String>>,
     wedged: Vec<String>,
+    lacking: Vec<String>,
     inspect: TestInspect,
 }
 
@@ -108,6 +109,7 @@ impl Default for Setup {
             health: Health::Up,
             reload: Ok(Reloaded::default()),
             wedged: Vec::new(),
+            lacking: Vec::new(),
             inspect: TestInspect::default(),
         }
     }
@@ -124,7 +126,7 @@ impl Setup {
             IntGauge::new("sidestream_connections", "Counted by the scrapes of this test.").unwrap();
         registry.register(Box::new(scrapes.clone())).unwrap();
         let refresh: Refresh = Box::new(move || scrapes.inc());
-        let wedged = self.wedged;
+        let (wedged, lacking) = (self.wedged, self.lacking);
         let inspect = Arc::new(self.inspect);
         let parts = Parts {
             settings: Live::fixed(Settings { token: self.token, readiness: self.readiness }),
@@ -136,6 +138,7 @@ impl Setup {
             registry,
             refresh: vec![refresh],
             wedged: Arc::new(move || wedged.clone()),
+            lacking: Arc::new(move || lacking.clone()),
             listeners: vec![Listening { name: "edge", address: "http://127.0.0.1:8080".into() }],
             reload: Arc::clone(&reload) as Arc<dyn Reload>,
             started: Instant::now(),
@@ -196,6 +199,10 @@ async fn health_and_readiness_follow_the_process() {
         assert_eq!(bench.get("/healthz").await.status, 200);
         assert_eq!(bench.get("/metrics").await.status, 200);
     }
+
+    let lacking = Setup { lacking: vec!["keys: a".into()], ..Setup::default() }.bench().get("/readyz").await;
+    let degraded = serde_json::json!({"status": "degraded", "degraded": ["keys: a"]});
+    assert_eq!((lacking.status, lacking.json()), (200, degraded));
 
     let wedged = Setup { wedged: vec!["shard 1".into()], ..Setup::default() }.bench().get("/healthz").await;
     assert_eq!((wedged.status, &wedged.json()["wedged"][0]), (503, &"shard 1".into()));

@@ -177,6 +177,7 @@ impl Application {
             registry: &registry,
             fanout: &fanout,
             budget,
+            keys: &keys,
         };
         let services = parts.services(bound, &log.shared, &reloader, admin_metrics, started)?;
         let (proxied, webhooks) = (services.edge.open(), services.ingress.open());

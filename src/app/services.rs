@@ -15,6 +15,8 @@ use crate::admin::{self, Admin};
 use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
 use crate::ingress::{self, Ingress};
+use crate::jwks;
+use crate::jwt::JwksUrl;
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::net::{self, Budget, Roots, Service};
@@ -30,6 +32,7 @@ pub(super) struct Parts<'a> {
     pub registry: &'a Registry,
     pub fanout: &'a Arc<Fanout>,
     pub budget: Budget,
+    pub keys: &'a Arc<jwks::Registry>,
 }
 
 /// The services, ready for a server.
@@ -134,7 +137,7 @@ impl Parts<'_> {
         ingress: &Arc<Ingress>,
         started: Instant,
     ) -> Admin {
-        let fanout = Arc::clone(self.fanout);
+        let (fanout, keys) = (Arc::clone(self.fanout), Arc::clone(self.keys));
         Admin::new(admin::Parts {
             settings: self.snapshots.view(|config| &config.admin),
             lifecycle: self.lifecycle.clone(),
@@ -145,11 +148,18 @@ impl Parts<'_> {
             metrics,
             refresh: Vec::new(),
             wedged: Arc::new(move || fanout.wedged()),
+            lacking: Arc::new(move || keys.missing().iter().map(unfetched).collect()),
             listeners,
             reload: Arc::clone(reloader) as Arc<dyn admin::Reload>,
             started,
         })
     }
+}
+
+/// Never a reason not to be ready. A pod's readiness, and the start of its other containers, wait for this process; the keys
+/// may be published by one of those, or by somebody whose outage is not to keep this pod down.
+fn unfetched(url: &JwksUrl) -> String {
+    format!("keys: those at {url} have not been fetched yet")
 }
 
 fn header_errors(registry: &Registry) -> Result<IntCounterVec, StartError> {

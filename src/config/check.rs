@@ -1,13 +1,17 @@
 //! What conversions report to: it knows where each key stands, and which keys are known to be wrong already.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::marks::Marks;
 use super::problem::Problem;
+use super::within;
 
 /// Collects problems and warnings of one file.
 pub(super) struct Check<'a> {
     file: &'a str,
+    /// The file's content.
+    text: &'a str,
     marks: &'a Marks,
     wrong: BTreeSet<String>,
     /// What makes the file unusable.
@@ -17,8 +21,8 @@ pub(super) struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    pub fn new(file: &'a str, marks: &'a Marks) -> Self {
-        Self { file, marks, wrong: BTreeSet::new(), problems: Vec::new(), warnings: Vec::new() }
+    pub fn new(file: &'a str, text: &'a str, marks: &'a Marks) -> Self {
+        Self { file, text, marks, wrong: BTreeSet::new(), problems: Vec::new(), warnings: Vec::new() }
     }
 
     /// Reports a value. Later relations that it is part of are not checked: they would be against its default.
@@ -26,6 +30,19 @@ impl<'a> Check<'a> {
         let problem = self.at(key, message.into());
         self.problems.push(problem);
         self.wrong.insert(key.to_owned());
+    }
+
+    /// Reports byte `at` of the text that the value at `key` is: where it stands, as far as that can be told.
+    pub fn refuse_within(&mut self, key: &str, value: &str, at: usize, message: impl fmt::Display) {
+        let style = self.marks.style(key);
+        match style.and_then(|style| within::place(self.text, self.marks.value(key), style, value, at)) {
+            Some(position) => {
+                let problem = self.at(key, message.to_string());
+                self.problems.push(Problem { position: Some(position), ..problem });
+                self.wrong.insert(key.to_owned());
+            }
+            None => self.refuse(key, format!("at byte {at} of the text: {message}")),
+        }
     }
 
     /// Reports a key: one that is unknown or missing.

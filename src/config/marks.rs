@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use saphyr_parser::{Event, Marker, Parser, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::problem::Position;
 
@@ -22,6 +22,8 @@ pub(super) struct Marks(HashMap<String, Mark>);
 struct Mark {
     key: Position,
     value: Position,
+    /// How the value is written, where it is neither a mapping nor a list.
+    style: Option<ScalarStyle>,
 }
 
 /// Something that the pass refuses: its path, place and reason.
@@ -77,6 +79,11 @@ impl Marks {
             Some(mark) => mark.value,
             None => self.key(path),
         }
+    }
+
+    /// How the text at `path` is written, if the file writes one there.
+    pub(super) fn style(&self, path: &str) -> Option<ScalarStyle> {
+        self.0.get(path)?.style
     }
 
     /// Whether the file writes the key.
@@ -151,7 +158,7 @@ impl Walk {
             Event::MappingEnd | Event::SequenceEnd => {
                 self.open.pop();
             }
-            Event::Scalar(text, _, _, tag) => self.scalar(&text, tag.as_deref(), at),
+            Event::Scalar(text, style, _, tag) => self.scalar(&text, style, tag.as_deref(), at),
             Event::Alias(_) => {
                 self.aliases += 1;
                 let path = self.scalar_path("*", at);
@@ -181,8 +188,12 @@ impl Walk {
         Some(path)
     }
 
-    fn scalar(&mut self, text: &str, tag: Option<&Tag>, at: Position) {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) {
         let path = self.scalar_path(text, at);
+        // A key has no mark before its value has.
+        if let Some(mark) = self.marks.get_mut(&path).filter(|mark| mark.value == at) {
+            mark.style = Some(style);
+        }
         self.refuse_tag(tag, &path, at);
     }
 
@@ -212,7 +223,7 @@ impl Walk {
                 (path, at)
             }
         };
-        self.marks.entry(path.clone()).or_insert(Mark { key, value: at });
+        self.marks.entry(path.clone()).or_insert(Mark { key, value: at, style: None });
         path
     }
 

@@ -14,6 +14,7 @@ mod schema;
 mod section;
 mod source;
 mod watch;
+mod within;
 mod written;
 mod yaml;
 
@@ -221,7 +222,7 @@ fn parse(
         }
         Reading::Whole(marks, refusals) => match yaml::parse(text) {
             Ok(tree) => {
-                let mut check = Check::new(&file, &marks);
+                let mut check = Check::new(&file, text, &marks);
                 check.problems = refused(refusals);
                 convert(source, tree, check, variable, registry, watched)
             }

@@ -15,4 +15,4 @@ mod unpack;
 
 pub use media::{Media, is_json};
 pub use shape::Shape;
-pub use unpack::{ACCEPT_ENCODING, Coding, UnpackError, unpack};
+pub use unpack::{ACCEPT_ENCODING, Coding, Room, UnpackError, unpack};

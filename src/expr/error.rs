@@ -91,6 +91,9 @@ pub enum Problem {
     /// A fixed type is none.
     #[error("this can't be a type: {0}")]
     Type(NameError),
+    /// A filter that says neither yes nor no.
+    #[error("a bool is wanted, true for the events to keep; {0}")]
+    NeverBool(Box<str>),
     /// One expression is wanted, and nothing beside it.
     #[error("one expression is wanted, such as ${{body.events}}, and nothing beside it")]
     NotOne,

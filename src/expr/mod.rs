@@ -53,6 +53,7 @@ pub mod limits;
 mod predicate;
 mod program;
 mod scope;
+mod statics;
 mod template;
 mod time;
 mod value;

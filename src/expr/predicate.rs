@@ -3,10 +3,11 @@
 use crate::event::limits::DELIVERY_EVENTS;
 
 use super::compile::Known;
-use super::error::{Failed, Failure, LoadError, Why};
+use super::error::{Failed, Failure, LoadError, Problem, Why};
 use super::eval::evaluate;
 use super::program::Program;
 use super::scope::{Element, Scope};
+use super::statics;
 use super::template::single;
 use super::value::Value;
 
@@ -20,9 +21,15 @@ impl Predicate {
     /// Compiles `text`, an expression as it is or in `${…}`.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// [`LoadError`]; also where it can give no bool, whatever the request.
     pub fn compile(name: &'static str, text: &str, known: Known) -> Result<Self, LoadError> {
-        single(text, known).map(|program| Self { name, program })
+        let program = single(text, known)?;
+        match statics::kind(&program.root).never_bool() {
+            None => Ok(Self { name, program }),
+            Some(why) => {
+                Err(LoadError { at: program.root.at as usize, problem: Problem::NeverBool(why.into()) })
+            }
+        }
     }
 
     /// Whether it looks into the body.

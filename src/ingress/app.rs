@@ -10,7 +10,7 @@ use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 
 use super::bound::{Bindings, Bound};
-use super::limits::BODIES;
+use super::limits::{BODIES, UNPACKING};
 use super::metrics::{Metrics, SourceMetrics};
 use super::outcome::{self, Outcome, Refusal};
 use super::pipeline::Defaults;
@@ -18,6 +18,7 @@ use super::rate::{AddressLimit, Rate, SourceLimit};
 use super::receive::{Accepted, Done, End};
 use super::route::Routed;
 use super::settings::Settings;
+use super::source::{Reading, Source};
 use crate::event::{Millis, Topic};
 use crate::lifecycle::Lifecycle;
 use crate::live::Live;
@@ -59,6 +60,8 @@ pub struct Ingress {
 /// What a request is held to: of the settings at the moment it came.
 pub(super) struct Terms {
     pub(super) body: BodyLimit,
+    /// Bytes that one request always has room for while there is no other.
+    pub(super) alone: usize,
     pub(super) rate: Option<Rate>,
     pub(super) rate_per_ip: Option<Rate>,
     pub(super) defaults: Defaults,
@@ -170,6 +173,7 @@ impl Ingress {
         let max_body = bound.source.limits.max_body.unwrap_or(settings.max_body);
         let terms = Terms {
             body: BodyLimit { bytes: max_body, time: settings.body_timeout },
+            alone: alone(&bound.source, max_body),
             rate: settings.rate,
             rate_per_ip: settings.rate_per_ip,
             defaults: Defaults { max_body, dedupe_window: settings.dedupe_window },
@@ -192,6 +196,17 @@ impl Ingress {
     fn subscribers(&self, topics: &[Topic]) -> Option<u64> {
         let (first, rest) = topics.split_first()?;
         rest.iter().all(|topic| topic == first).then(|| (self.parts.subscribers)(first))
+    }
+}
+
+/// Bytes that a request may take when there is no other: its body, and what that is unpacked with and to.
+fn alone(source: &Source, max_body: usize) -> usize {
+    match source.reading {
+        Reading::AsItCame => max_body,
+        Reading::AsItSays => {
+            let max_unpacked = source.limits.max_unpacked.unwrap_or(max_body);
+            max_body.saturating_add(max_unpacked.saturating_mul(UNPACKING))
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) limit: SourceLimit,
     /// How often each of them may.
     pub(super) per_address: AddressLimit,
+    /// How often its handshakes by GET and OPTIONS are answered.
+    pub(super) questions: SourceLimit,
     last_error: Mutex<Option<LastError>>,
 }
 
@@ -118,7 +120,8 @@ impl Table {
 impl State {
     fn new(metrics: SourceMetrics) -> Self {
         let (limit, per_address) = (SourceLimit::default(), AddressLimit::default());
-        Self { metrics, limit, per_address, last_error: Mutex::new(None) }
+        let questions = SourceLimit::default();
+        Self { metrics, limit, per_address, questions, last_error: Mutex::new(None) }
     }
 
     /// Counts a refusal and remembers it.

@@ -141,5 +141,5 @@ fn run(
         let limit = defaults.max_body;
         return Err(Refusal::Body(crate::net::http::BodyError::TooLarge { limit }));
     }
-    received.verify(source, steps)?.produce(source, defaults, steps)
+    received.verify(source, steps)?.produce(source, defaults, &|_| true, steps)
 }

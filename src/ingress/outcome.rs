@@ -164,6 +164,8 @@ pub(super) enum Limited {
     Source,
     /// All sources together.
     All,
+    /// The handshakes of a source, which nobody signs.
+    Questions,
 }
 
 impl fmt::Display for Limited {
@@ -172,6 +174,7 @@ impl fmt::Display for Limited {
             Self::Address => "one address",
             Self::Source => "all senders of this source together",
             Self::All => "all senders together",
+            Self::Questions => "those who ask for a handshake",
         })
     }
 }
@@ -181,6 +184,7 @@ impl Refusal {
     pub(super) fn outcome(&self) -> Outcome {
         match self {
             Self::NoRoute => Outcome::NotFound,
+            Self::Unverified(unverified) if unverified.may_pass() => Outcome::Unavailable,
             Self::Unverified(_) | Self::Handshake(handshake::Refused::Token) => Outcome::Unauthorized,
             Self::Unmapped(_) => Outcome::Unmapped,
             Self::Denied { .. } | Self::App(_) => Outcome::Denied,
@@ -198,6 +202,7 @@ impl Refusal {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unverified(unverified) if unverified.may_pass() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unverified(_) => StatusCode::UNAUTHORIZED,
             Self::Denied { .. } => StatusCode::FORBIDDEN,
             Self::Handshake(error) => error.status(),
@@ -235,6 +240,14 @@ impl Refusal {
             _ => {}
         }
         let status = self.status();
+        if let Self::Unverified(_) = self
+            && status == StatusCode::SERVICE_UNAVAILABLE
+        {
+            // 401 would be final to many senders, and it is no fault of theirs.
+            let detail =
+                "the keys that senders are verified with are not there yet; nothing was published: try again";
+            return Answer::problem(status, detail).with(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             let detail = format!(
                 "{self}. Not known to be accepted: try again; with the same Sidestream-Id a retry publishes at most once."

@@ -5,20 +5,21 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::Method;
 use pingora::http::RequestHeader;
 use tokio::time::timeout;
 
 use super::app::{Ingress, Terms};
 use super::bound::Bound;
+use super::limits::{QUESTIONS, QUESTIONS_AT_ONCE};
 use super::metrics::LogErrorKind;
 use super::outcome::{Limited, Refusal};
 use super::pipeline::{Nobody, Product, Received};
+use super::rate::Rate;
 use super::route::Routed;
 use super::source::Source;
 use crate::content::handshake::{self, Reply};
-use crate::event::{Delivery, Event, Millis, Topic};
+use crate::event::{Delivery, Millis, Topic};
 use crate::lifecycle::Phase;
 use crate::log::Appended;
 use crate::net::http::{Answer, Incoming};
@@ -67,31 +68,38 @@ impl Ingress {
         }
         self.check_address(bound, terms, request)?;
         if allowed == Allowed::Question {
+            // Anybody may ask, and a token can be guessed at. What senders may send is not theirs to use up.
+            let checked = bound.state.questions.check(Some(questions()));
+            checked.map_err(|exceeded| Refusal::Rate(Limited::Questions, exceeded))?;
             let reply = question(source, request.request())?;
             return Ok(Done { end: End::Handshake(reply), answer: None });
         }
         self.check_rates(bound, terms)?;
-        let body = request.body_within(terms.body, &self.bodies).await.map_err(Refusal::Body)?;
+        let body = request.body_within(terms.body, &self.bodies, terms.alone).await;
+        let body = body.map_err(Refusal::Body)?;
         let product = {
             let received = Received { head: request.request(), routed, body: body.clone(), time };
             let verified = received.verify(source, &mut Nobody)?;
             if !source.scheme.is_none() {
                 check_source(bound)?;
             }
-            verified.produce(source, terms.defaults, &mut Nobody)?
+            verified.produce(source, terms.defaults, &|more| request.hold(more), &mut Nobody)?
         };
         let delivery = match product {
             Product::Handshake(reply) => return Ok(Done { end: End::Handshake(reply), answer: None }),
             Product::Filtered => None,
             Product::Delivery(delivery) => Some(delivery),
         };
-        if let Some(delivery) = &delivery {
-            request.hold(made(delivery, &body)).map_err(Refusal::Body)?;
-        }
         let relayed = self.relayed(source, request, body);
         let before = relayed.before().await?;
         let end = match delivery {
-            Some(delivery) => End::Accepted(self.append(delivery, source.respond.deadline).await?),
+            Some(delivery) => match self.append(delivery, source.respond.deadline).await {
+                Ok(accepted) => End::Accepted(accepted),
+                Err(refusal) => {
+                    relayed.doubtful(&refusal);
+                    return Err(refusal);
+                }
+            },
             None => End::Filtered,
         };
         let answer = relayed.after(&end).await.or(before);
@@ -182,11 +190,9 @@ pub(super) fn question(source: &Source, head: &RequestHeader) -> Result<Reply, R
     asked.map_err(Refusal::Handshake)?.ok_or_else(none)
 }
 
-/// Bytes that a delivery's events hold besides the body that they came in.
-fn made(delivery: &Delivery, body: &Bytes) -> usize {
-    let came = body.as_ptr_range();
-    let is_made = |event: &&Event| !came.contains(&event.data.as_ptr());
-    delivery.events.iter().filter(is_made).map(|event| event.data.len()).sum()
+/// How often a source's handshakes by GET and OPTIONS are answered.
+fn questions() -> Rate {
+    Rate::per_second(QUESTIONS, QUESTIONS_AT_ONCE)
 }
 
 fn check_source(bound: &Bound) -> Result<(), Refusal> {

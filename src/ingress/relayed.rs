@@ -11,7 +11,7 @@ use super::app::Ingress;
 use super::outcome::Refusal;
 use super::receive::End;
 use super::source::Source;
-use crate::log::Appended;
+use crate::log::{AppendError, Appended};
 use crate::net::http::{Answer, Incoming};
 use crate::relay::{Mode, Plan, Relay, Webhook};
 
@@ -70,6 +70,18 @@ impl Relayed<'_> {
                 }
                 None
             }
+        }
+    }
+}
+
+impl Relayed<'_> {
+    /// Nothing is known to be in the log. Where it may be, the sender's retry may be a duplicate, which is not queued: so this
+    /// one is, and if it is not in the log the app gets it again with the retry.
+    pub(super) fn doubtful(&self, refusal: &Refusal) {
+        let may_be_kept = matches!(refusal, Refusal::LogSlow | Refusal::Log(AppendError::Unknown));
+        if let Some(to) = self.0.as_ref().filter(|to| may_be_kept && matches!(to.plan.mode, Mode::Queued(_)))
+        {
+            let _ = to.relay.queue(to.source, &to.plan, to.webhook.clone());
         }
     }
 }

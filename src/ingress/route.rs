@@ -72,6 +72,26 @@ impl SourcePath {
     }
 }
 
+impl SourcePath {
+    /// Whether a request for this source may be for a path that is `prefix` or below it. `prefix` does not end with a slash.
+    #[must_use]
+    pub fn meets(&self, prefix: &str) -> bool {
+        let below = |path: &str| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        match self {
+            Self::Exact(path) => below(path),
+            // All of its topics are below the prefix, or the prefix is one of them.
+            Self::Topic(folder) => {
+                below(folder)
+                    || prefix
+                        .strip_prefix(&**folder)
+                        .is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+            }
+        }
+    }
+}
+
 fn segment(text: &str) -> Result<(), PathError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-');
     match text {
@@ -180,6 +200,27 @@ mod tests {
             (&long, PathError::TooLong),
         ] {
             assert_eq!(SourcePath::parse(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn paths_that_meet_a_prefix() {
+        for (path, prefix, want) in [
+            ("/webhooks/github", "/topics", false),
+            ("/webhooks/github", "/webhooks", true),
+            ("/webhooks/github", "/webhooks/github", true),
+            ("/webhooks/github/a", "/webhooks/github", true),
+            ("/webhooks/githubs", "/webhooks/github", false),
+            ("/webhooks/github", "/webhooks/github/live", false),
+            ("/webhooks/github", "/webhook", false),
+            ("/webhooks/{topic}", "/webhooks", true),
+            ("/webhooks/{topic}", "/webhooks/live", true),
+            ("/webhooks/{topic}", "/webhooks/live/v1", false),
+            ("/webhooks/shop/{topic}", "/webhooks/shop", true),
+            ("/webhooks/shop/{topic}", "/webhooks/live", false),
+            ("/webhooks/shop/{topic}", "/webhooks/sho", false),
+        ] {
+            assert_eq!(SourcePath::parse(path).unwrap().meets(prefix), want, "{path} {prefix}");
         }
     }
 

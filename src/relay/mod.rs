@@ -8,8 +8,8 @@
 //!   answer is the sender's.
 //! - `After`: the log; then send, and the app's answer is the sender's. A duplicate is sent too: its sender has not had the
 //!   answer, or not the one it wanted.
-//! - `Queued`: the log; then queue, unless it was a duplicate, which is in the queue or through it already. The sender's answer
-//!   does not change.
+//! - `Queued`: the log; then queue, unless it was a duplicate, which is in the queue or through it already. What the log may
+//!   have is queued too, as its retry may be a duplicate. The sender's answer does not change.
 //!
 //! What it keeps:
 //! - the app gets the sender's bytes, so that it can verify the signature itself (`webhook`);
@@ -206,4 +206,4 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,6 +4,6 @@ mod drain;
 mod exact;
 mod queue;
 mod reuse;
-mod support;
+pub(crate) mod support;
 mod sync;
 mod tls;

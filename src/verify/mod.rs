@@ -22,7 +22,7 @@ mod request;
 mod scheme;
 mod tally;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod time;

@@ -94,6 +94,14 @@ pub enum Unverified {
     Other(&'static str),
 }
 
+impl Unverified {
+    /// Whether nothing can be said of the request yet: the same one may be believed when it comes again.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Token(TokenError::NoKeys))
+    }
+}
+
 /// Where in a verified request a value stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Locator {

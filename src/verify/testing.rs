@@ -1,12 +1,16 @@
 //! A request to be verified, put together in a test.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use ed25519_dalek::{Signer, SigningKey};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::event::Millis;
+use crate::jwt::{Algorithm, Checker, Feed, Jwks, Keys, Origin, Policy, Remote};
 use crate::secret::Secret;
 
-use super::{Request, Scheme, Unverified, Verified};
+use super::{Request, Scheme, Unverified, Verified, preset};
 
 /// The time of a test, in seconds, where a vector brings none.
 pub(super) const NOW: u64 = 1_700_000_000;
@@ -116,4 +120,21 @@ pub(super) fn private_key() -> SigningKey {
 /// What a sender with [`private_key`] signs, by its pieces.
 pub(super) fn ed25519(pieces: &[&[u8]]) -> [u8; 64] {
     private_key().sign(&pieces.concat()).to_bytes()
+}
+
+/// A scheme that believes tokens by keys which have not been fetched, a token that is good by them, and what fetches them.
+pub(crate) fn unfetched() -> (Scheme, &'static str, impl Fn()) {
+    const JWKS: &str = include_str!("../../tests/data/jwt/jwks.json");
+    const TOKENS: &str = include_str!("../../tests/data/jwt/tokens.txt");
+    let policy = Policy {
+        audiences: vec!["sidestream".into()],
+        leeway: Duration::from_hours(1),
+        ..Policy::new(vec![Algorithm::Rs256])
+    };
+    let remote = Arc::new(Remote::new("https://id.example/jwks".parse().unwrap()));
+    let feed = Arc::new(Feed::default());
+    remote.bind(Arc::clone(&feed));
+    let fetch = move || feed.store(Jwks::parse(JWKS.as_bytes(), Origin::Url).unwrap().keys);
+    let token = TOKENS.lines().next().unwrap().rsplit(' ').next().unwrap();
+    (preset::jwt(Checker::new(policy, Keys::default(), Some(remote))), token, fetch)
 }

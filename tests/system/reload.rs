@@ -219,3 +219,24 @@ async fn a_reload_is_for_this_host_and_no_foreign_page() {
     }
     assert_eq!(gateway.metrics().await.get(RELOADS), 0.0);
 }
+
+/// The topics come first on the public listener, so that an exposed source below them would be gone without a word.
+#[tokio::test]
+async fn a_prefix_that_takes_an_exposed_path_is_refused() {
+    let with = |prefix: &str| {
+        format!(
+            "edge: {{ prefix: {prefix} }}\nsources:\n  - {{ name: a, path: /webhooks/a, topic: a, expose_on_edge: true, \
+             verify: {{ bearer: {{ secrets: [hush] }} }} }}\n"
+        )
+    };
+    let gateway = Gateway::start(&with("/live")).await;
+    gateway.rewrite(&with("/webhooks"));
+    let refused = post(&gateway.admin, "/api/reload", "").await;
+    refused.assert_problem(422);
+    assert!(
+        refused.json()["problems"][0].as_str().unwrap().contains("sources[0].path: "),
+        "{}",
+        refused.json()
+    );
+    assert_eq!(post(&gateway.edge, "/webhooks/a", "x").await.status, 401, "it is still served there");
+}

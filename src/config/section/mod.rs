@@ -70,7 +70,7 @@ impl Root {
         let (edge, fanout) = self.edge.build(check);
         let topics = topics::build(&self.topics, &self.history, check);
         let (dedupe_window, dedupe_keys) = self.ingress.dedupe.build(check);
-        let sources = sources::build(&self.sources, edge.upstream.as_ref(), check, environment, registry);
+        let sources = sources::build(&self.sources, &edge, check, environment, registry);
         edge::distinct_listeners(
             [&self.edge.listen.0.0, &self.ingress.listen.0.0, &self.admin.listen.0.0],
             check,

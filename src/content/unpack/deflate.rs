@@ -8,7 +8,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::{Coding, Output, Step, UnpackError};
 
 /// All members, one after another. Anything behind the last one is taken for another, and refused as such.
-pub(super) fn gzip(packed: &[u8], out: &mut Output) -> Result<(), UnpackError> {
+pub(super) fn gzip(packed: &[u8], out: &mut Output<'_>) -> Result<(), UnpackError> {
     let mut decoder = MultiGzDecoder::new(packed);
     out.fill(|room| match decoder.read(room) {
         Ok(0) => Ok((0, Step::End)),
@@ -19,7 +19,7 @@ pub(super) fn gzip(packed: &[u8], out: &mut Output) -> Result<(), UnpackError> {
 }
 
 /// With or without the frame of zlib.
-pub(super) fn deflate(packed: &[u8], out: &mut Output) -> Result<(), UnpackError> {
+pub(super) fn deflate(packed: &[u8], out: &mut Output<'_>) -> Result<(), UnpackError> {
     let mut decoder = Decompress::new(has_zlib_header(packed));
     let mut rest = packed;
     out.fill(|room| {

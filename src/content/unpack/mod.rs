@@ -2,7 +2,8 @@
 //!
 //! What all of it holds at once, the results between two codings included, never has more bytes than the cap: room is
 //! made by and by as bytes come out, and the first byte beyond it is the end. (Brotli keeps a window of its own besides,
-//! bounded by twice the cap; that of deflate has 32 KiB.) A body is whole or refused: cut off, damaged or followed by
+//! bounded by twice the cap; that of deflate has 32 KiB.) All of it but those 32 KiB is asked for before it is taken, so that
+//! many bodies that are unpacked at one time stay within what they have together. A body is whole or refused: cut off, damaged or followed by
 //! anything it is an error, since the sender has signed something else than what would be read.
 
 mod brotli;
@@ -40,6 +41,9 @@ impl fmt::Display for Coding {
     }
 }
 
+/// Asked for so many bytes more before they are taken; says whether they are there. Nothing is given back.
+pub type Room<'a> = dyn Fn(usize) -> bool + 'a;
+
 /// Why a body was not unpacked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackError {
@@ -52,6 +56,9 @@ pub enum UnpackError {
     /// More comes out than may.
     #[error("unpacked, the body is larger than {0} bytes")]
     TooLarge(usize),
+    /// All bodies together hold as much as they may.
+    #[error("too many bodies are on their way in")]
+    NoRoom,
     /// It ends before its end.
     #[error("the body is cut off: its {0} does not end")]
     Truncated(Coding),
@@ -70,21 +77,23 @@ impl UnpackError {
         match self {
             Self::Unknown(_) | Self::TooManyCodings => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Truncated(_) | Self::Damaged(_) | Self::Trailing(_) => StatusCode::BAD_REQUEST,
         }
     }
 }
 
-/// The body as it was before it was packed: `body` itself where it wasn't, else at most `cap` bytes of their own.
+/// The body as it was before it was packed: `body` itself where it wasn't, else at most `cap` bytes of their own, for which
+/// there was `room`.
 ///
 /// # Errors
 /// [`UnpackError`].
-pub fn unpack(headers: &HeaderMap, body: Bytes, cap: usize) -> Result<Bytes, UnpackError> {
+pub fn unpack(headers: &HeaderMap, body: Bytes, cap: usize, room: &Room<'_>) -> Result<Bytes, UnpackError> {
     let mut body = body;
     let mut held = 0;
     // They are listed in the order in which they were applied.
     for coding in codings(headers)?.into_iter().rev() {
-        let mut unpacked = Output::new(cap - held, cap, body.len());
+        let mut unpacked = Output::new(cap - held, cap, body.len(), room)?;
         match coding {
             Coding::Gzip => deflate::gzip(&body, &mut unpacked),
             Coding::Deflate => deflate::deflate(&body, &mut unpacked),
@@ -131,23 +140,26 @@ enum Step {
 }
 
 /// What has come out so far: room for a decoder to write into, until there is none left.
-struct Output {
+struct Output<'a> {
     bytes: Vec<u8>,
     filled: usize,
     /// Bytes it may have.
     most: usize,
     /// The cap as it is told.
     cap: usize,
+    room: &'a Room<'a>,
 }
 
-impl Output {
+impl<'a> Output<'a> {
     /// Bytes of the first room at least.
     const FIRST: usize = 4096;
 
-    fn new(most: usize, cap: usize, packed: usize) -> Self {
+    fn new(most: usize, cap: usize, packed: usize, room: &'a Room<'a>) -> Result<Self, UnpackError> {
         // Text packs to about a quarter; the room doubles from there.
         let first = packed.saturating_mul(4).max(Self::FIRST).min(most);
-        Self { bytes: vec![0; first], filled: 0, most, cap }
+        let mut output = Self { bytes: Vec::new(), filled: 0, most, cap, room };
+        output.grow_to(first)?;
+        Ok(output)
     }
 
     /// Lets `write` fill room after room until it says that it is at its end. It says how many bytes it wrote.
@@ -158,7 +170,7 @@ impl Output {
         let mut beyond = [0];
         loop {
             if self.filled == self.bytes.len() && self.filled < self.most {
-                self.grow();
+                self.grow_to(self.bytes.len().saturating_mul(2).min(self.most))?;
             }
             let full = self.filled == self.most;
             let room = if full { &mut beyond[..] } else { &mut self.bytes[self.filled..] };
@@ -173,10 +185,14 @@ impl Output {
         }
     }
 
-    fn grow(&mut self) {
-        let next = self.bytes.len().saturating_mul(2).min(self.most);
-        self.bytes.reserve_exact(next - self.bytes.len());
+    fn grow_to(&mut self, next: usize) -> Result<(), UnpackError> {
+        let more = next - self.bytes.len();
+        if !(self.room)(more) {
+            return Err(UnpackError::NoRoom);
+        }
+        self.bytes.reserve_exact(more);
         self.bytes.resize(next, 0);
+        Ok(())
     }
 
     /// What came out, and no more memory than that: an event keeps it for as long as it lives.

@@ -1,5 +1,6 @@
 //! Bodies that were packed by zlib and brotli of Node 20, by flate2, and by nobody in their senses.
 
+use std::cell::Cell;
 use std::io::Write as _;
 
 use flate2::Compression;
@@ -79,6 +80,9 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// As much as is asked for.
+const AMPLE: &Room<'static> = &|_| true;
+
 fn encoded(values: &[&str]) -> HeaderMap {
     let values = values.iter().map(|value| (CONTENT_ENCODING, HeaderValue::from_str(value).unwrap()));
     let mut headers = HeaderMap::new();
@@ -87,7 +91,7 @@ fn encoded(values: &[&str]) -> HeaderMap {
 }
 
 fn of(encoding: &str, body: &[u8], cap: usize) -> Result<Bytes, UnpackError> {
-    unpack(&encoded(&[encoding]), body.to_vec().into(), cap)
+    unpack(&encoded(&[encoding]), body.to_vec().into(), cap, AMPLE)
 }
 
 #[test]
@@ -116,7 +120,7 @@ fn what_node_packed_is_unpacked() {
 fn what_is_not_packed_stays_where_it_is() {
     let body = Bytes::from_static(b"{\"a\":1}");
     for values in [&[][..], &["identity"], &[""], &["identity, , Identity"]] {
-        let same = unpack(&encoded(values), body.clone(), 0).unwrap();
+        let same = unpack(&encoded(values), body.clone(), 0, AMPLE).unwrap();
         assert_eq!((same.as_ptr(), same.len()), (body.as_ptr(), body.len()), "{values:?}");
     }
 }
@@ -126,21 +130,24 @@ fn several_codings_are_undone_last_to_first() {
     let text = order();
     let twice = brotli(&gzip(text.as_bytes()));
     for values in [&["gzip, br"][..], &["gzip", "br"], &["identity,gzip , ,\tBR"]] {
-        assert_eq!(unpack(&encoded(values), twice.clone().into(), 4096).unwrap(), text, "{values:?}");
+        assert_eq!(unpack(&encoded(values), twice.clone().into(), 4096, AMPLE).unwrap(), text, "{values:?}");
     }
-    let wrong_way = unpack(&encoded(&["br, gzip"]), twice.clone().into(), 4096);
+    let wrong_way = unpack(&encoded(&["br, gzip"]), twice.clone().into(), 4096, AMPLE);
     assert_eq!(wrong_way, Err(UnpackError::Damaged(Coding::Gzip)));
 
     let four = gzip(&zlib(&raw(&brotli(text.as_bytes()))));
-    assert_eq!(unpack(&encoded(&["br, deflate, deflate, gzip"]), four.clone().into(), 4096).unwrap(), text);
-    let five = unpack(&encoded(&["br, deflate", "deflate, gzip, gzip"]), gzip(&four).into(), 4096);
+    assert_eq!(
+        unpack(&encoded(&["br, deflate, deflate, gzip"]), four.clone().into(), 4096, AMPLE).unwrap(),
+        text
+    );
+    let five = unpack(&encoded(&["br, deflate", "deflate, gzip, gzip"]), gzip(&four).into(), 4096, AMPLE);
     assert_eq!(five, Err(UnpackError::TooManyCodings));
 
     // What lies between counts against the cap as well, while it is held.
     let inner = gzip(text.as_bytes()).len();
     let both = text.len() + inner;
-    assert_eq!(unpack(&encoded(&["gzip, br"]), twice.clone().into(), both).unwrap(), text);
-    let less = unpack(&encoded(&["gzip, br"]), twice.into(), both - 1);
+    assert_eq!(unpack(&encoded(&["gzip, br"]), twice.clone().into(), both, AMPLE).unwrap(), text);
+    let less = unpack(&encoded(&["gzip, br"]), twice.into(), both - 1, AMPLE);
     assert_eq!(less, Err(UnpackError::TooLarge(both - 1)));
 }
 
@@ -156,7 +163,7 @@ fn codings_that_are_none_of_ours_are_refused_with_those_that_are() {
     assert!(long.to_string().len() < 200);
     let mut headers = encoded(&["gzip"]);
     headers.append(CONTENT_ENCODING, HeaderValue::from_bytes(b"\xff").unwrap());
-    assert!(matches!(unpack(&headers, Bytes::new(), 10), Err(UnpackError::Unknown(_))));
+    assert!(matches!(unpack(&headers, Bytes::new(), 10, AMPLE), Err(UnpackError::Unknown(_))));
     assert_eq!(UnpackError::TooManyCodings.status(), 415);
     assert_eq!(UnpackError::TooLarge(1).status(), 413);
     assert_eq!(UnpackError::Damaged(Coding::Gzip).status(), 400);
@@ -216,6 +223,38 @@ fn members_follow_one_another() {
     assert_eq!(of("gzip", &half, 7), Err(UnpackError::Truncated(Coding::Gzip)));
 }
 
+/// What is asked for is at least what is taken, and asked for before it is: whoever has no more to give meets no more.
+#[test]
+fn room_is_asked_for_before_it_is_taken() {
+    let zeros = vec![0; 8 << 20];
+    for (encoding, body) in [
+        ("gzip", gzip(&zeros)),
+        ("deflate", zlib(&zeros)),
+        ("deflate", raw(&zeros)),
+        ("br", hex(BROTLI_BOMB)),
+    ] {
+        let asked = Cell::new(0);
+        let unpacked = unpack(&encoded(&[encoding]), body.clone().into(), zeros.len(), &|more| {
+            asked.set(asked.get() + more);
+            true
+        });
+        assert_eq!(unpacked.unwrap().len(), zeros.len());
+        assert!(asked.get() >= zeros.len(), "{encoding}: {}", asked.get());
+        for most in [0, 10_000, 1 << 20, zeros.len() - 1] {
+            let given = Cell::new(0);
+            let refused = unpack(&encoded(&[encoding]), body.clone().into(), zeros.len(), &|more| {
+                let fits = given.get() + more <= most;
+                given.set(given.get() + if fits { more } else { 0 });
+                fits
+            });
+            assert_eq!(refused, Err(UnpackError::NoRoom), "{encoding} {most}");
+        }
+    }
+    assert_eq!(UnpackError::NoRoom.status(), 503);
+    let plain = unpack(&encoded(&["identity"]), Bytes::from_static(b"x"), 1, &|_| panic!("nothing is taken"));
+    assert_eq!(plain.unwrap(), "x");
+}
+
 #[test]
 fn bombs_are_refused_at_the_cap() {
     let zeros = vec![0; 8 << 20];
@@ -234,7 +273,7 @@ fn bombs_are_refused_at_the_cap() {
     // One within another: the inner one is never reached.
     let nested = gzip(&gzip(&gzip(&zeros)));
     assert_eq!(
-        unpack(&encoded(&["gzip, gzip, gzip"]), nested.into(), 4096),
+        unpack(&encoded(&["gzip, gzip, gzip"]), nested.into(), 4096, AMPLE),
         Err(UnpackError::TooLarge(4096))
     );
 }
@@ -244,11 +283,11 @@ fn bombs_are_refused_at_the_cap() {
 fn no_more_memory_is_held_than_the_cap() {
     let zeros = gzip(&vec![0; 1 << 20]);
     for cap in [0, 1, 4095, 4097, 10_000, 100_001] {
-        let mut out = Output::new(cap, cap, zeros.len());
+        let mut out = Output::new(cap, cap, zeros.len(), AMPLE).unwrap();
         assert_eq!(deflate::gzip(&zeros, &mut out), Err(UnpackError::TooLarge(cap)));
         assert!(out.bytes.capacity() <= cap, "{} of {cap}", out.bytes.capacity());
     }
-    let mut out = Output::new(10_000, 10_000, zeros.len());
+    let mut out = Output::new(10_000, 10_000, zeros.len(), AMPLE).unwrap();
     deflate::gzip(&gzip(b"few"), &mut out).unwrap();
     let kept = Vec::from(out.finish());
     assert_eq!((&kept[..], kept.capacity()), (&b"few"[..], 3));
@@ -276,7 +315,7 @@ proptest! {
     ) {
         let body = how.iter().fold(bytes.clone(), |body, (_, pack)| pack(&body));
         let names: Vec<_> = how.iter().map(|(name, _)| *name).collect();
-        let unpacked = unpack(&encoded(&[&names.join(", ")]), body.into(), 1 << 20).unwrap();
+        let unpacked = unpack(&encoded(&[&names.join(", ")]), body.into(), 1 << 20, AMPLE).unwrap();
         prop_assert_eq!(unpacked, bytes);
     }
 

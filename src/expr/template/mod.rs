@@ -100,7 +100,9 @@ impl Template {
             return Ok(scope.request().raw.clone());
         }
         let text = self.render(scope, element, Composite::Json);
-        text.map(Bytes::from).map_err(|failed| failed.named(self.name))
+        // Without the room that it grew into: an event keeps it for as long as it lives.
+        text.map(|text| text.into_boxed_str().into_boxed_bytes().into())
+            .map_err(|failed| failed.named(self.name))
     }
 
     fn render<'v>(

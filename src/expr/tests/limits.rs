@@ -207,7 +207,8 @@ fn an_expression_is_bounded_at_load() {
     assert_eq!(refused(&long), (TEXT_BYTES, Problem::TooLong(TEXT_BYTES + 2)));
     assert_eq!(refused(&format!("${{{long}}}")).1, Problem::TooLong(TEXT_BYTES + 5));
     let nested = |levels| format!("{}1{}", "(".repeat(levels), ")".repeat(levels));
-    assert!(Predicate::compile("filter", &nested(NESTING as usize), Known::Request).is_ok());
+    let loads = |text: &str| Template::compile("test", &format!("${{{text}}}"), Known::Request).is_ok();
+    assert!(loads(&nested(NESTING as usize)));
     let deep = |levels: usize, open: &str, close: &str| {
         refused(&format!("{}1{}", open.repeat(levels), close.repeat(levels))).1
     };
@@ -219,22 +220,57 @@ fn an_expression_is_bounded_at_load() {
         assert_eq!(deep(500, open, close), too, "{open}");
     }
     // Chains nest nothing, and are as deep as they are long.
-    assert!(Predicate::compile("filter", &vec!["1"; DEPTH].join("+"), Known::Request).is_ok());
+    assert!(loads(&vec!["1"; DEPTH].join("+")));
     assert_eq!(refused(&vec!["1"; DEPTH + 1].join("+")).1, too);
     assert_eq!(refused(&vec!["1"; TEXT_BYTES / 2].join("+")).1, too);
     assert_eq!(refused(&format!("body{}", ".a".repeat(TEXT_BYTES / 2 - 2))).1, too);
     assert_eq!(refused(&format!("body{}", "[0]".repeat(TEXT_BYTES / 3 - 2))).1, too);
-    assert!(
-        Predicate::compile("filter", &vec!["true"; 200].join("||"), Known::Request).is_ok(),
-        "these are balanced"
-    );
-    assert!(
-        Predicate::compile("filter", &format!("[{}]", vec!["1"; NODES - 1].join(",")), Known::Request)
-            .is_ok()
-    );
+    assert!(loads(&vec!["true"; 200].join("||")), "these are balanced");
+    assert!(loads(&format!("[{}]", vec!["1"; NODES - 1].join(","))));
     assert_eq!(refused(&format!("[{}]", vec!["1"; NODES].join(","))).1, Problem::TooLarge);
     assert!(Predicate::compile("filter", &"!".repeat(TEXT_BYTES - 4), Known::Request).is_err());
     assert!(matches!(refused("''.matches('(a{1000}){1000}')").1, Problem::Pattern(_)));
+}
+
+/// Patterns are automata without backtracking, so that a byte costs at most a look at each of a pattern's states. These are
+/// the worst that can be written: they make the engine keep as many of them alive as the size allows.
+const WORST: [&str; 5] = ["(x+x+)+y", "(.*)*a", "(a?){40}a{40}", "(?:.?){100}z", r"(\w|\d|x)*[^x]{60}y"];
+
+#[test]
+fn a_pattern_costs_what_it_weighs_and_no_more_than_a_delivery_may() {
+    let text = |bytes: usize| Given { raw: "x".repeat(bytes).into(), ..list(0) };
+    for pattern in WORST {
+        let filter = format!("raw.matches('{}')", pattern.replace('\\', "\\\\"));
+        let filter = Predicate::compile("filter", &filter, Known::Request).unwrap();
+        // What it costs grows with the text, byte by byte, and is the same whether it matches or not.
+        let work = |bytes: usize| {
+            let given = text(bytes);
+            filter.holds(&given.scope(), None).map(|_| given.budget.used())
+        };
+        let (one, two) = (work(1000).unwrap(), work(2000).unwrap());
+        assert!(two - one >= 1000 && two < 2 * one + 10, "{pattern}: {one}, {two}");
+        // A body as large as one may be is over the budget before it is looked at.
+        assert_eq!(work(64 << 20).unwrap_err().why, Why::Work, "{pattern}");
+        // And so is a small one that is looked at often.
+        let given = text(10_000);
+        let failure = (0..DELIVERY_WORK / 1000).find_map(|_| filter.holds(&given.scope(), None).err());
+        assert_eq!(failure.unwrap().why, Why::Work, "{pattern}");
+    }
+}
+
+#[test]
+fn a_pattern_that_grows_when_it_is_compiled_is_refused_at_load() {
+    for pattern in
+        ["(a{1000}){1000}", "((a{100}){100}){100}", "(?:.{1000}){10}", "[^x]{5000}", "(\\\\w{100}){100}"]
+    {
+        let (_, problem) = refused(&format!("raw.matches('{pattern}')"));
+        let Problem::Pattern(why) = problem else { panic!("{pattern}: {problem:?}") };
+        assert_eq!(&*why, format!("compiled, it takes over {PATTERN_BYTES} bytes"), "{pattern}");
+    }
+    // What would need backtracking is no pattern at all.
+    for pattern in ["(a)(?=b)", "(a)\\\\1", "(?<!a)b"] {
+        assert!(matches!(refused(&format!("raw.matches('{pattern}')")).1, Problem::Pattern(_)), "{pattern}");
+    }
 }
 
 #[test]

@@ -121,3 +121,49 @@ proptest! {
         }
     }
 }
+
+/// A filter that says neither yes nor no would refuse every webhook, and only once they come.
+#[test]
+fn a_filter_that_can_never_be_a_bool_is_refused() {
+    let text = "this gives string, whatever the request";
+    for (filter, at, why) in [
+        ("'opened'", 0, text),
+        ("'a' + string(body.x)", 4, text),
+        ("headers['x-github-event']", 7, text),
+        ("query.action", 5, text),
+        ("raw", 0, text),
+        ("lower(body.action)", 5, text),
+        ("true ? 'a' : 'b'", 5, text),
+        ("dyn(method)", 3, text),
+        ("1", 0, "this gives int, whatever the request"),
+        ("size(body.l) - 1", 13, "this gives int, whatever the request"),
+        ("null", 0, "this gives null, whatever the request"),
+        ("[body.x]", 0, "this gives list, whatever the request"),
+        ("body.l.filter(x, x == 1)", 13, "this gives list, whatever the request"),
+        ("{'a': true}", 0, "this gives map, whatever the request"),
+        ("received", 0, "this gives timestamp, whatever the request"),
+        ("body.a + body.b", 7, "this never gives one, whatever the request"),
+        ("-body.a", 0, "this never gives one, whatever the request"),
+        ("body.x ? 1 : 'a'", 7, "this never gives one, whatever the request"),
+    ] {
+        let problem = Problem::NeverBool(why.into());
+        assert_eq!(refused(filter), (at, problem), "{filter}");
+    }
+    for filter in [
+        "body.is_open",
+        "body['is_open']",
+        "body.x ? body.y : 'never'",
+        "true",
+        "bool(query.open)",
+        "[1].exists(x, x == 1)",
+        "dyn(body.x)",
+        "headers == query",
+        "!body.x || body.y && has(body.z)",
+        "raw.matches('x') ? raw.contains('y') : index == index",
+        "each",
+    ] {
+        let known =
+            if filter.contains("index") || filter == "each" { Known::Element } else { Known::Request };
+        assert!(Predicate::compile("filter", filter, known).is_ok(), "{filter}");
+    }
+}

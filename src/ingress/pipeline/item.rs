@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::identity::at;
+use super::keep::Keep;
 use super::names;
 use super::read::Item;
 use super::watch::{StepName, Watch, shown};
@@ -30,6 +31,7 @@ pub(super) struct On<'a> {
     pub(super) topic: Option<&'a Topic>,
     /// Whether the delivery may become more than one event.
     pub(super) several: bool,
+    pub(super) keep: &'a Keep<'a>,
     pub(super) time: Millis,
 }
 
@@ -114,7 +116,7 @@ impl On<'_> {
         let data = self.data(element, id, number, &topic, kind.as_ref());
         watch.saw(StepName::Data, at, || said(data.as_ref().map(|data| shown(data))));
         let Some(data) = self.tolerate(data, self.item.raw.clone())? else { return Ok(Fate::Dropped) };
-        let data = self.text(data)?;
+        let data = self.keep.alone(self.text(data)?)?;
         Ok(Fate::Kept(Event { topic, kind, time: self.time, data }))
     }
 

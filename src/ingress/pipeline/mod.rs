@@ -6,6 +6,7 @@
 
 mod identity;
 mod item;
+mod keep;
 mod locate;
 mod names;
 mod read;
@@ -19,10 +20,12 @@ use bytes::Bytes;
 use pingora::http::RequestHeader;
 
 use self::item::On;
+use self::keep::Keep;
 use self::read::{Content, unpacked};
 use super::outcome::Refusal;
 use super::route::{Routed, path_of};
-use super::source::{Context, Reading, Source, TopicRule};
+use super::source::{Binary, Context, Reading, Source, TopicRule};
+use crate::content::Room;
 use crate::content::handshake::{self, Reply};
 use crate::event::limits::DELIVERY_EVENTS;
 use crate::event::{Dedupe, DedupeKey, Delivery, Event, Millis};
@@ -112,11 +115,12 @@ impl<'a> Received<'a> {
 }
 
 impl Verified<'_> {
-    /// What the request is to publish, if anything.
+    /// What the request is to publish, if anything. What is held of it besides its body as it came has its `room`.
     pub(super) fn produce(
         self,
         source: &Source,
         defaults: Defaults,
+        room: &Room<'_>,
         watch: &mut impl Watch,
     ) -> Result<Product, Refusal> {
         let received = self.0;
@@ -124,7 +128,7 @@ impl Verified<'_> {
             return plain(source, received, defaults, watch).map(Product::Delivery);
         }
         let headers = &received.head.headers;
-        let body = unpacked(source, headers, received.body.clone(), defaults.max_body);
+        let body = unpacked(source, headers, received.body.clone(), defaults.max_body, room);
         let body =
             body.inspect_err(|refusal| watch.saw(StepName::Read, None, || Err(refusal.to_string())))?;
         if let Some(reply) = greeting(source, &received, &body)? {
@@ -132,19 +136,20 @@ impl Verified<'_> {
             return Ok(Product::Handshake(reply));
         }
         let mut events = Vec::new();
-        let compared = map(source, &received, body, &mut events, watch)?;
-        let events = own_steps(source, &received, events, watch)?;
+        let keep = Keep::new(room, received.body.clone(), body.clone());
+        let compared = map(source, &received, body, &keep, &mut events, watch)?;
+        // Of what came, and not of what the program's own steps make of it: another version of a step knows a retry too.
+        let key = match (&source.mapping.topic, events.as_slice(), compared.as_slice()) {
+            // As contract 3 has it, for as long as it is one event.
+            (TopicRule::Path, [event], [Some(id)]) if source.dedupe.is_by_id() => {
+                Some(names::key(&source.name, &event.topic, id))
+            }
+            _ => identity::key(source, received.place(), &compared, &received.request()?)?,
+        };
+        let events = own_steps(source, &received, events, &keep, watch)?;
         if events.is_empty() {
             return Ok(Product::Filtered);
         }
-        let key = match &source.mapping.topic {
-            // As contract 3 has it, for as long as it is one event.
-            TopicRule::Path if events.len() == 1 && source.dedupe.is_by_id() => match compared.as_slice() {
-                [Some(id)] => Some(names::key(&source.name, &events[0].topic, id)),
-                _ => identity::key(source, received.place(), &compared, &received.request()?)?,
-            },
-            _ => identity::key(source, received.place(), &compared, &received.request()?)?,
-        };
         watch.saw(StepName::Dedupe, None, || Ok(key_shown(key)));
         let window = source.dedupe.window.unwrap_or(defaults.dedupe_window);
         Ok(Product::Delivery(Delivery { events, dedupe: key.map(|key| Dedupe { key, window }) }))
@@ -196,6 +201,7 @@ fn map(
     source: &Source,
     received: &Received<'_>,
     body: Bytes,
+    keep: &Keep<'_>,
     events: &mut Vec<Event>,
     watch: &mut impl Watch,
 ) -> Result<Vec<Option<Vec<u8>>>, Refusal> {
@@ -203,6 +209,11 @@ fn map(
         TopicRule::Path => Some(names::path_topic(received.place())?),
         _ => None,
     };
+    // Before anything looks into it: to expressions it would be no JSON, which is another answer.
+    if source.mapping.binary == Binary::Refused && std::str::from_utf8(&body).is_err() {
+        watch.saw(StepName::Read, None, || Err(Refusal::BodyNotUtf8.to_string()));
+        return Err(Refusal::BodyNotUtf8);
+    }
     let head = &received.head;
     let budget = Budget::new(body.len());
     let content = Content::read(source, &head.headers, body)
@@ -226,7 +237,7 @@ fn map(
         };
         let scope = Scope::new(request, item.body(), &budget).hiding(&source.hidden);
         let (scope, topic, headers) = (&scope, topic.as_ref(), &*headers);
-        let on = On { source, item, headers, scope, topic, several, time: received.time };
+        let on = On { source, item, headers, scope, topic, several, keep, time: received.time };
         if let Some(part) = one(&on, events, watch)? {
             compared.push(part);
         }
@@ -261,6 +272,7 @@ fn own_steps(
     source: &Source,
     received: &Received<'_>,
     mut events: Vec<Event>,
+    keep: &Keep<'_>,
     watch: &mut impl Watch,
 ) -> Result<Vec<Event>, Refusal> {
     if source.steps.is_empty() || events.is_empty() {
@@ -281,5 +293,9 @@ fn own_steps(
         return Err(Refusal::TooManyEvents);
     }
     let is_text = |event: &Event| std::str::from_utf8(&event.data).is_ok();
-    if events.iter().all(is_text) { Ok(events) } else { Err(Refusal::BodyNotUtf8) }
+    if !events.iter().all(is_text) {
+        return Err(Refusal::BodyNotUtf8);
+    }
+    keep.settle(&mut events)?;
+    Ok(events)
 }

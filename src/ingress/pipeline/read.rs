@@ -11,7 +11,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 
 use crate::content::cloudevents::{self, CloudEvent, Incoming, Mode};
-use crate::content::{Media, Shape, form, lines, unpack};
+use crate::content::{Media, Room, Shape, form, lines, unpack};
 use crate::expr::Body;
 use crate::ingress::outcome::Refusal;
 use crate::ingress::source::{Binary, Headers, Source};
@@ -55,17 +55,18 @@ pub(super) fn unpacked(
     headers: &HeaderMap,
     body: Bytes,
     max_body: usize,
+    room: &Room<'_>,
 ) -> Result<Bytes, Refusal> {
     let most = source.limits.max_unpacked.unwrap_or(max_body);
     if source.headers() == Headers::AsTheBody {
-        return unpack(headers, body, most).map_err(Refusal::Unpack);
+        return unpack(headers, body, most, room).map_err(Refusal::Unpack);
     }
     // Nothing in bytes that may be any tells packed ones from others: the header field would choose what is published.
     if is_packed(headers) && source.mapping.binary == Binary::Base64 {
         return Err(Refusal::Packed);
     }
     let came = body.clone();
-    let body = unpack(headers, body, most).map_err(Refusal::Unpack)?;
+    let body = unpack(headers, body, most, room).map_err(Refusal::Unpack)?;
     if is_packed(headers) && !Shape::of(&came).is_other() {
         return Err(Refusal::NotPacked);
     }

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::fake::{Bench, post};
-use super::make::{bearer, github, open, saying, sent, source};
+use super::make::{bearer, github, open, saying, sent, set, source};
 use crate::ingress::{Binary, DataRule, Limits, Source};
 
 async fn ask_bytes(bench: &Bench, head: &str, body: &[u8]) -> u16 {
@@ -45,9 +45,20 @@ async fn a_packed_body_is_unpacked_within_its_limit() {
 
 #[tokio::test]
 async fn data_that_is_no_text_is_415_or_base64() {
-    let bench = Bench::of(vec![open(|_| ())]);
-    assert_eq!(ask_bytes(&bench, "", b"caf\xe9").await, 415);
-    bench.refused("malformed");
+    let lines = "Content-Type: application/x-ndjson\r\n";
+    for says in [&[][..], &[("filter", "body.a == 1")], &[("data", "${body.a}"), ("id", "${body.a}")]] {
+        for head in ["", lines] {
+            let bench = Bench::of(vec![saying(says)]);
+            assert_eq!(ask_bytes(&bench, head, b"{\"a\":\"caf\xe9\"}").await, 415, "{says:?} {head}");
+            bench.refused("malformed");
+        }
+    }
+    let bench = Bench::of(vec![open(|mapping| {
+        mapping.binary = Binary::Base64;
+        set(mapping, "filter", "body.a == 1");
+    })]);
+    assert_eq!(ask_bytes(&bench, "", b"caf\xe9").await, 422, "there is nothing for an expression in it");
+    bench.refused("unmapped");
     let bench = Bench::of(vec![open(|mapping| mapping.binary = Binary::Base64)]);
     assert_eq!(ask_bytes(&bench, "", b"caf\xe9").await, 202);
     assert_eq!(ask_bytes(&bench, "", b"cafe").await, 202);

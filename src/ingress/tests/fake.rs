@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use prometheus::{Registry, TextEncoder};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::event::{Cursor, DedupeKey, Delivery, Epoch, Event, Millis, Position, Selector};
 use crate::ingress::{Ingress, Metrics, Parts, Settings, Source, Sources};
@@ -24,6 +24,8 @@ pub(super) enum Script {
     KeepAndForget,
     /// Never answers; nothing is kept.
     Hang,
+    /// Kept once there is a permit.
+    Until(Arc<Semaphore>),
 }
 
 /// Keeps deliveries in memory; each append follows the next script, or succeeds when there is none.
@@ -86,6 +88,10 @@ impl Log for FakeLog {
                 Err(AppendError::Unknown)
             }
             Some(Script::Hang) => std::future::pending().await,
+            Some(Script::Until(permits)) => {
+                permits.acquire().await.unwrap().forget();
+                Ok(self.state.lock().unwrap().keep(delivery))
+            }
         }
     }
 
@@ -142,11 +148,26 @@ impl Bench {
         Self::with(Settings { sources, max_body: 1 << 20, ..settings() }, Duration::from_secs(10))
     }
 
+    /// With these sources, and a budget for bodies that one of the largest fills.
+    pub(super) fn narrow(sources: Vec<Source>) -> Self {
+        let settings = Settings { sources: Sources::new(sources), ..settings() };
+        Self::made(Live::fixed(settings), Duration::from_secs(10), BODIES, |ingress| ingress)
+    }
+
     pub(super) fn with_live(settings: Live<Settings>, append_time: Duration) -> Self {
-        let log = Arc::new(FakeLog::default());
-        let registry = Registry::new();
         // With the small bodies of most tests, the small budget of those that fill it.
         let budget = if settings.load().max_body == 1 << 20 { 64 << 20 } else { BODIES };
+        Self::made(settings, append_time, budget, |ingress| ingress)
+    }
+
+    pub(super) fn made(
+        settings: Live<Settings>,
+        append_time: Duration,
+        budget: usize,
+        change: impl FnOnce(Ingress) -> Ingress,
+    ) -> Self {
+        let log = Arc::new(FakeLog::default());
+        let registry = Registry::new();
         let (phase, lifecycle) = Lifecycle::new();
         phase.send_replace(Phase::Serving);
         let parts = Parts {
@@ -158,7 +179,7 @@ impl Bench {
             clock: || Millis(1_700_000_000_000),
         };
         let ingress = Ingress::new(parts).with_append_time(append_time);
-        let app = Arc::new(ingress.with_bodies(BodyBudget::new(budget)));
+        let app = Arc::new(change(ingress.with_bodies(BodyBudget::new(budget))));
         Self { app, phase, lifecycle, log, registry }
     }
 

@@ -1,16 +1,17 @@
 //! Steps of a program's own, and the dry run.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::fake::{Bench, settings};
+use super::fake::{Bench, post, settings};
 use super::make::{NOW, github, json, open, saying, sent, signed, source};
-use crate::event::Event;
+use crate::event::{Event, Topic};
 use crate::ingress::{
-    Captured, Context, Denied, DryEnd, NamedStep, NotTried, Registry, Settings, Source, Sources, Step,
-    StepName, dry_run,
+    Captured, Context, Denied, DryEnd, Mapping, NamedStep, NotTried, Registry, Settings, Source, SourcePath,
+    Sources, Step, StepName, TopicRule, dry_run,
 };
 
 /// Does to events what its function says.
@@ -53,6 +54,27 @@ async fn a_step_changes_leaves_out_or_refuses() {
     bench.refused("denied");
     let error = bench.app.overview(None, 9).unwrap()[0].last_error.clone().unwrap();
     assert_eq!(error.text, "the step own refused it: it is Sunday");
+}
+
+/// Whatever a step makes of it, the second time too: other topics, and more events or fewer.
+#[tokio::test]
+async fn a_repeated_delivery_is_a_duplicate_whatever_a_step_makes_of_it() {
+    let calls = AtomicUsize::new(0);
+    let source = Source {
+        path: SourcePath::standard(),
+        mapping: Mapping::to(TopicRule::Path),
+        ..stepping(move |_, mut events| {
+            let call = calls.fetch_add(1, Ordering::Relaxed);
+            events[0].topic = Topic::parse(&format!("t{call}")).unwrap();
+            Ok(vec![events.remove(0); 1 + call % 2])
+        })
+    };
+    let bench = Bench::of(vec![source]);
+    let request = post("/webhooks/o", "Sidestream-Id: 1\r\n", "{}");
+    for duplicate in [false, true, true, true] {
+        assert_eq!(bench.ask(&request).await.json()["duplicate"], duplicate);
+    }
+    assert_eq!(bench.published(), [("t0".into(), None, "{}".into())]);
 }
 
 #[tokio::test]

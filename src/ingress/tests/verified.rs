@@ -7,6 +7,7 @@ use crate::event::Millis;
 use crate::ingress::{Source, SourcePath};
 use crate::secret::Secret;
 use crate::verify::preset;
+use crate::verify::testing::unfetched;
 
 #[tokio::test]
 async fn what_is_signed_is_published_and_named_by_what_its_sender_says() {
@@ -170,4 +171,50 @@ async fn handshakes_are_answered_and_never_published() {
     assert_eq!(slack_bench.outcomes("handshake"), 1);
     assert_eq!((bench.outcomes("handshake"), bench.outcomes("unauthorized")), (2, 1));
     assert_eq!((bench.published(), slack_bench.published()), (vec![], vec![]));
+}
+
+/// A 401 is final to many senders; it is no fault of theirs that the provider's keys are not here yet.
+#[tokio::test]
+async fn before_the_keys_are_there_a_sender_is_told_to_try_again() {
+    let (scheme, token, fetch) = unfetched();
+    let bench = Bench::of(vec![source(scheme, |_| ())]);
+    let with = |token: &str| post("/webhooks/s", &format!("Authorization: Bearer {token}\r\n"), "{}");
+    let answer = bench.ask(with(token)).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("not there yet"), "{}", answer.body);
+    bench.refused("unavailable");
+    // What no key would make good is refused for good.
+    assert_eq!(bench.ask(with("x.y.z")).await.status, 401);
+    assert_eq!(bench.ask(post("/webhooks/s", "", "{}")).await.status, 401);
+
+    fetch();
+    let answer = bench.ask(with(token)).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(
+        (bench.published().len(), bench.outcomes("unavailable"), bench.outcomes("unauthorized")),
+        (1, 1, 2)
+    );
+}
+
+#[tokio::test]
+async fn a_token_can_not_be_guessed_at_any_pace() {
+    let mut meta = source(github(), |_| ());
+    meta.handshake.verify_tokens = vec![crate::secret::Secret::new(*b"token")];
+    let bench = Bench::of(vec![meta]);
+    let mut peer = bench.peer();
+    let guess =
+        "GET /webhooks/s?hub.mode=subscribe&hub.verify_token=no&hub.challenge=1 HTTP/1.1\r\nHost: t\r\n\r\n";
+    let mut refused = 0;
+    let limited = loop {
+        let answer = peer.ask(guess).await;
+        if answer.status != 403 {
+            break answer;
+        }
+        refused += 1;
+        assert!(refused < 10_000, "no limit");
+    };
+    assert_eq!(limited.status, 429);
+    assert!(limited.header("retry-after").is_some());
+    // What is signed is taken as before.
+    assert_eq!(bench.ask(sent(&github(), "", "{}")).await.status, 202);
 }

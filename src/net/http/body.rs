@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode, Version};
 use pingora::protocols::http::ServerSession;
@@ -67,7 +67,7 @@ impl BodyError {
 pub(super) async fn read(
     session: &mut ServerSession,
     limit: BodyLimit,
-    held: Option<&mut Held>,
+    held: Option<&Held>,
 ) -> Result<Bytes, BodyError> {
     if session.is_body_done() {
         return Ok(Bytes::new());
@@ -102,19 +102,16 @@ fn announced(headers: &HeaderMap) -> Result<Option<u64>, BodyError> {
     Ok(length.and_then(|list| list.split(',').next()).and_then(|first| first.trim().parse().ok()))
 }
 
-/// Memory follows what has arrived, never what was announced. A body that came with its head is not copied again.
-async fn collect(
-    session: &mut ServerSession,
-    limit: usize,
-    mut held: Option<&mut Held>,
-) -> Result<Bytes, BodyError> {
+/// Memory follows what has arrived, never what was announced, and in the end is no more than that: an event may keep it for
+/// as long as it lives. A body that came with its head is not copied again.
+async fn collect(session: &mut ServerSession, limit: usize, held: Option<&Held>) -> Result<Bytes, BodyError> {
     let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut rest = Vec::new();
     while let Some(piece) = session.read_request_body().await.map_err(|e| classify(&e))? {
         if first.len() + rest.len() + piece.len() > limit {
             return Err(BodyError::TooLarge { limit });
         }
-        if held.as_mut().is_some_and(|held| !held.grow(piece.len())) {
+        if held.is_some_and(|held| !held.grow(piece.len())) {
             return Err(BodyError::Busy);
         }
         if first.is_empty() && rest.is_empty() {
@@ -127,7 +124,7 @@ async fn collect(
         }
         rest.extend_from_slice(&piece);
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok(if rest.is_empty() { first } else { rest.into_boxed_slice().into() })
 }
 
 fn classify(error: &pingora::Error) -> BodyError {

@@ -17,7 +17,8 @@ struct Counted {
 #[derive(Debug)]
 pub(super) struct Held {
     budget: BodyBudget,
-    bytes: usize,
+    /// Counted under a shared reference: what a request is unpacked to grows while its head is looked at.
+    bytes: AtomicUsize,
     /// What all bodies together may hold for this one to grow.
     capacity: usize,
 }
@@ -35,20 +36,20 @@ impl BodyBudget {
         self.0.held.load(Ordering::Relaxed)
     }
 
-    /// One body, which may have `largest` bytes: it always fits when it is alone.
+    /// One body, which with all that is made of it may have `largest` bytes: it always fits when it is alone.
     pub(super) fn begin(&self, largest: usize) -> Held {
-        Held { budget: self.clone(), bytes: 0, capacity: self.0.total.max(largest) }
+        Held { budget: self.clone(), bytes: AtomicUsize::new(0), capacity: self.0.total.max(largest) }
     }
 }
 
 impl Held {
     /// Takes so many bytes more, if they are there.
-    pub(super) fn grow(&mut self, bytes: usize) -> bool {
+    pub(super) fn grow(&self, bytes: usize) -> bool {
         // Nothing is published through this counter: only its own value has to be right.
         let fits = |held: usize| held.checked_add(bytes).filter(|&all| all <= self.capacity);
         let grown = self.budget.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
         if grown {
-            self.bytes += bytes;
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         grown
     }
@@ -56,7 +57,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.0.held.fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
     }
 }
 
@@ -69,7 +70,7 @@ mod tests {
     #[test]
     fn what_is_held_is_bounded_and_given_back() {
         let budget = BodyBudget::new(10);
-        let (mut one, mut two) = (budget.begin(10), budget.begin(10));
+        let (one, two) = (budget.begin(10), budget.begin(10));
         assert!(one.grow(6) && two.grow(4) && !two.grow(1));
         drop(one);
         assert!(two.grow(6));
@@ -81,7 +82,7 @@ mod tests {
     #[test]
     fn one_larger_than_the_budget_fits_alone_and_makes_no_room_for_others() {
         let budget = BodyBudget::new(10);
-        let (mut large, mut small) = (budget.begin(30), budget.begin(5));
+        let (large, small) = (budget.begin(30), budget.begin(5));
         assert!(large.grow(30) && !large.grow(1) && !large.grow(usize::MAX) && !small.grow(1));
         drop(large);
         assert!(small.grow(5));

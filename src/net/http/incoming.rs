@@ -79,22 +79,26 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// Reads the whole body, within a budget that several share, until the answer.
+    /// Reads the whole body, within a budget that several share, until the answer. `alone` is how many bytes it may take of
+    /// it, with what is made of it ([`Incoming::hold`]), whatever the budget has, as long as nobody else holds any.
     ///
     /// # Errors
     /// [`BodyError`], of which [`BodyError::Busy`] may pass; the connection is then closed after the answer.
-    pub async fn body_within(&mut self, limit: BodyLimit, budget: &BodyBudget) -> Result<Bytes, BodyError> {
-        self.intake.held = Some(budget.begin(limit.bytes));
+    pub async fn body_within(
+        &mut self,
+        limit: BodyLimit,
+        budget: &BodyBudget,
+        alone: usize,
+    ) -> Result<Bytes, BodyError> {
+        self.intake.held = Some(budget.begin(alone.max(limit.bytes)));
         self.read(limit).await
     }
 
-    /// Takes so many bytes more of the budget that the body was read within, until the answer: for what it was unpacked to.
-    ///
-    /// # Errors
-    /// [`BodyError::Busy`].
-    pub fn hold(&mut self, bytes: usize) -> Result<(), BodyError> {
-        let fits = self.intake.held.as_mut().is_none_or(|held| held.grow(bytes));
-        if fits { Ok(()) } else { Err(BodyError::Busy) }
+    /// Takes so many bytes more of the budget that the body was read within, until the answer: for what it is unpacked to,
+    /// before there is room made for it. False where they are not there.
+    #[must_use]
+    pub fn hold(&self, bytes: usize) -> bool {
+        self.intake.held.as_ref().is_none_or(|held| held.grow(bytes))
     }
 
     /// As [`Incoming::body_within`], without a budget.
@@ -106,7 +110,7 @@ impl<'a> Incoming<'a> {
     }
 
     async fn read(&mut self, limit: BodyLimit) -> Result<Bytes, BodyError> {
-        let read = body::read(self.session, limit, self.intake.held.as_mut()).await;
+        let read = body::read(self.session, limit, self.intake.held.as_ref()).await;
         if read.is_err() {
             // What came is dropped with it.
             *self.intake = Intake { held: None, failed: true };

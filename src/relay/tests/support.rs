@@ -26,11 +26,11 @@ use crate::net::{Peer, Roots, Upstream, UpstreamScheme};
 use crate::relay::{Backoff, Metrics, Mode, Parts, Plan, Plans, Queue, Relay, To, Webhook};
 
 /// What a healthy machine needs a small part of, and a hung test is ended by.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the app does with one request.
 #[derive(Clone, Debug)]
-pub(super) enum Act {
+pub(crate) enum Act {
     /// Reads it whole and writes these bytes.
     Say(Vec<u8>),
     /// The same, and closes.
@@ -50,25 +50,25 @@ pub(super) enum Act {
 }
 
 /// An answer without a body.
-pub(super) fn status(status: u16) -> Act {
+pub(crate) fn status(status: u16) -> Act {
     Act::Say(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").into_bytes())
 }
 
-pub(super) fn say(text: &str) -> Act {
+pub(crate) fn say(text: &str) -> Act {
     Act::Say(text.as_bytes().to_vec())
 }
 
 /// A request as it was on the wire.
 #[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) head: Vec<u8>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) head: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// Which of the app's connections it came by, from 1.
-    pub(super) connection: usize,
+    pub(crate) connection: usize,
 }
 
 impl Seen {
-    pub(super) fn head(&self) -> String {
+    pub(crate) fn head(&self) -> String {
         self.head.escape_ascii().to_string().replace("\\r\\n", "\n")
     }
 }
@@ -77,8 +77,8 @@ impl Seen {
 type Script = Arc<dyn Fn(usize) -> Act + Send + Sync>;
 
 /// An app until it is dropped.
-pub(super) struct App {
-    pub(super) port: u16,
+pub(crate) struct App {
+    pub(crate) port: u16,
     seen: mpsc::UnboundedReceiver<Seen>,
     state: Arc<State>,
     task: JoinHandle<()>,
@@ -95,11 +95,11 @@ struct State {
 }
 
 impl App {
-    pub(super) async fn start(script: impl Fn(usize) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(script: impl Fn(usize) -> Act + Send + Sync + 'static) -> Self {
         Self::start_on(0, script).await
     }
 
-    pub(super) async fn start_on(port: u16, script: impl Fn(usize) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start_on(port: u16, script: impl Fn(usize) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         Self::serve(port, script, move |state| async move {
@@ -111,7 +111,7 @@ impl App {
         })
     }
 
-    pub(super) fn start_unix(path: &Path, script: impl Fn(usize) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) fn start_unix(path: &Path, script: impl Fn(usize) -> Act + Send + Sync + 'static) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         Self::serve(0, script, move |state| async move {
             let mut served = tokio::task::JoinSet::new();
@@ -140,36 +140,36 @@ impl App {
     }
 
     /// The next request that was read whole.
-    pub(super) async fn next(&mut self) -> Seen {
+    pub(crate) async fn next(&mut self) -> Seen {
         timeout(PATIENCE, self.seen.recv()).await.expect("a request in time").unwrap()
     }
 
     /// Asserts that no other request was read whole.
-    pub(super) fn no_more(&mut self) {
+    pub(crate) fn no_more(&mut self) {
         assert!(self.seen.try_recv().is_err());
     }
 
     /// Requests so far, those that were not read whole too.
-    pub(super) fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.state.asked.load(Ordering::SeqCst)
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
     }
 
     /// Waits until it has seen the end of so many connections.
-    pub(super) async fn ended(&self, connections: usize) {
+    pub(crate) async fn ended(&self, connections: usize) {
         let mut ended = self.state.ended.subscribe();
         timeout(PATIENCE, ended.wait_for(|ended| *ended >= connections)).await.unwrap().unwrap();
     }
 
     /// Lets [`Act::Wait`] answer, from now on.
-    pub(super) fn open_gate(&self) {
+    pub(crate) fn open_gate(&self) {
         self.state.gate.send_replace(true);
     }
 
-    pub(super) fn to(&self) -> To {
+    pub(crate) fn to(&self) -> To {
         to_port(self.port)
     }
 }
@@ -180,12 +180,12 @@ impl Drop for App {
     }
 }
 
-pub(super) fn to_port(port: u16) -> To {
+pub(crate) fn to_port(port: u16) -> To {
     To::Server(Upstream::Tcp { scheme: UpstreamScheme::Http, host: "127.0.0.1".into(), port })
 }
 
 /// A port that nobody listens on.
-pub(super) async fn free_port() -> u16 {
+pub(crate) async fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }
 
@@ -251,22 +251,22 @@ fn length(head: &[u8]) -> usize {
 }
 
 /// A relay for sources whose plans can be replaced.
-pub(super) struct Bench {
-    pub(super) relay: Relay,
-    pub(super) phase: watch::Sender<Phase>,
+pub(crate) struct Bench {
+    pub(crate) relay: Relay,
+    pub(crate) phase: watch::Sender<Phase>,
     plans: Arc<ArcSwap<Plans>>,
     registry: Registry,
 }
 
 /// The source of these tests.
-pub(super) const SOURCE: &str = "github";
+pub(crate) const SOURCE: &str = "github";
 
 impl Bench {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(crate) fn new(plan: Plan) -> Self {
         Self::with([(SOURCE, plan)], 100, Roots::System)
     }
 
-    pub(super) fn with<const N: usize>(plans: [(&str, Plan); N], connections: usize, roots: Roots) -> Self {
+    pub(crate) fn with<const N: usize>(plans: [(&str, Plan); N], connections: usize, roots: Roots) -> Self {
         let plans = plans.into_iter().map(|(source, plan)| (source.to_owned(), plan)).collect::<Plans>();
         let plans = Arc::new(ArcSwap::from_pointee(plans));
         let registry = Registry::new();
@@ -284,11 +284,11 @@ impl Bench {
     }
 
     /// Replaces the source's plan.
-    pub(super) fn reload(&self, plan: Plan) {
+    pub(crate) fn reload(&self, plan: Plan) {
         self.plans.store(Arc::new([(SOURCE.to_owned(), plan)].into_iter().collect()));
     }
 
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         body: impl Into<Bytes>,
     ) -> Result<crate::relay::Reply, crate::relay::RelayError> {
@@ -297,21 +297,21 @@ impl Bench {
         timeout(PATIENCE, self.relay.send(SOURCE, &plan, webhook(&head, body))).await.expect("a bounded time")
     }
 
-    pub(super) fn queue(&self, body: impl Into<Bytes>) -> Result<(), crate::relay::Lost> {
+    pub(crate) fn queue(&self, body: impl Into<Bytes>) -> Result<(), crate::relay::Lost> {
         self.queue_for(SOURCE, body)
     }
 
-    pub(super) fn queue_for(&self, source: &str, body: impl Into<Bytes>) -> Result<(), crate::relay::Lost> {
+    pub(crate) fn queue_for(&self, source: &str, body: impl Into<Bytes>) -> Result<(), crate::relay::Lost> {
         let head = head(&[]);
         self.relay.queue(source, &self.relay.plan(source).unwrap(), webhook(&head, body))
     }
 
-    pub(super) async fn flushed(&self) {
+    pub(crate) async fn flushed(&self) {
         timeout(PATIENCE, self.relay.flushed()).await.expect("flushed in time");
     }
 
     /// The sum of a metric's samples whose labels have all of `labels`.
-    pub(super) fn metric(&self, name: &str, labels: &[&str]) -> u64 {
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> u64 {
         let text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
         let lines = text.lines().filter(|line| {
             line.starts_with(&format!("sidestream_{name}{{"))
@@ -321,7 +321,7 @@ impl Bench {
     }
 
     /// Waits until a metric has reached a value.
-    pub(super) async fn reaches(&self, name: &str, value: u64) {
+    pub(crate) async fn reaches(&self, name: &str, value: u64) {
         let reached = async {
             while self.metric(name, &[]) < value {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -331,7 +331,7 @@ impl Bench {
     }
 
     /// Asserts what was counted: taken, failed, lost.
-    pub(super) fn counted(&self, relayed: u64, failed: u64, lost: u64) {
+    pub(crate) fn counted(&self, relayed: u64, failed: u64, lost: u64) {
         let counted =
             ["relayed_total", "relay_failed_total", "relay_lost_total"].map(|name| self.metric(name, &[]));
         assert_eq!(counted, [relayed, failed, lost]);
@@ -339,30 +339,30 @@ impl Bench {
 }
 
 /// A plan whose queue tries again at once.
-pub(super) fn queued(to: To) -> Plan {
+pub(crate) fn queued(to: To) -> Plan {
     let backoff = Backoff { first: Duration::from_millis(2), most: Duration::from_millis(10) };
     Plan { mode: Mode::Queued(Queue { backoff, retries: 1000, ..Queue::default() }), ..Plan::to(to) }
 }
 
 /// With so few retries, and otherwise as it was.
-pub(super) fn limited(mut plan: Plan, limit: impl FnOnce(&mut Queue)) -> Plan {
+pub(crate) fn limited(mut plan: Plan, limit: impl FnOnce(&mut Queue)) -> Plan {
     if let Mode::Queued(queue) = &mut plan.mode {
         limit(queue);
     }
     plan
 }
 
-pub(super) fn sync(to: To) -> Plan {
+pub(crate) fn sync(to: To) -> Plan {
     Plan { mode: Mode::After, timeout: PATIENCE / 2, ..Plan::to(to) }
 }
 
 /// A plan under which the app is not waited for.
-pub(super) fn quick(to: To) -> Plan {
+pub(crate) fn quick(to: To) -> Plan {
     Plan { timeout: Duration::from_secs(1), ..sync(to) }
 }
 
 /// A POST with these fields besides `Host`.
-pub(super) fn head(fields: &[(&'static str, &str)]) -> RequestHeader {
+pub(crate) fn head(fields: &[(&'static str, &str)]) -> RequestHeader {
     let mut head = RequestHeader::build("POST", b"/webhooks/github?a=%20b", None).unwrap();
     head.append_header("Host", "hooks.example").unwrap();
     for (name, value) in fields {
@@ -371,7 +371,7 @@ pub(super) fn head(fields: &[(&'static str, &str)]) -> RequestHeader {
     head
 }
 
-pub(super) fn webhook(head: &RequestHeader, body: impl Into<Bytes>) -> Webhook<'_> {
+pub(crate) fn webhook(head: &RequestHeader, body: impl Into<Bytes>) -> Webhook<'_> {
     let peer = Peer::Ip(SocketAddr::from(([192, 0, 2, 7], 51_000)));
     Webhook { head, way: Way::direct(Some(peer)), body: body.into() }
 }

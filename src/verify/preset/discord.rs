@@ -1,6 +1,9 @@
 //! Discord, interactions and webhook events.
 //! <https://discord.com/developers/docs/interactions/overview#validating-security-request-headers>
 //!
+//! Interactions have an id. Webhook events have none, and what is in them may be the same twice: nothing tells a second
+//! sending from a second event but their time, which is why the source decides (`replay_guard: body`) and not this.
+//!
 //! Nothing stands between timestamp and body. Nothing has to: a digit moved from one to the other makes a time that is
 //! centuries off.
 

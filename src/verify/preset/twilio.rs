@@ -49,7 +49,7 @@ pub fn twilio(secrets: &[Secret], public_url: &str) -> Result<Scheme, Refused> {
     let key = |secret: &Secret| MacKey::new(Algorithm::Sha1, secret.expose());
     let verifier =
         Twilio { signature: name("x-twilio-signature"), urls, keys: secrets.iter().map(key).collect() };
-    // Twilio's own answer to its retries; not signed.
+    // One of a request and its retries; not signed. There is no other: a call's or a message's id comes with each step of it.
     let id = IdRule::First(vec![in_header("i-twilio-idempotency-token")]);
     let proofs = vec![Proof::Header(name("x-twilio-signature"))];
     Ok(Scheme::new("twilio", verifier, Facts { id, proofs, ..Facts::default() }))

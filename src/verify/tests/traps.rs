@@ -173,16 +173,13 @@ fn facts() {
         ),
         (
             preset::gitlab_token(text.clone()),
-            unsigned(
-                first(&[header("idempotency-key"), header("x-gitlab-event-uuid")]),
-                Some(header("x-gitlab-event")),
-            ),
+            unsigned(first(&[header("idempotency-key")]), Some(header("x-gitlab-event"))),
         ),
         (
             preset::gitlab_signed(&key, TOLERANCE),
             signed(first(&[header("webhook-id")]), Some(header("x-gitlab-event"))),
         ),
-        (preset::stripe(&text, TOLERANCE), signed(first(&[id]), kind)),
+        (preset::stripe(&text, TOLERANCE), signed(first(&[id.clone()]), kind)),
         (
             preset::slack(&text, TOLERANCE),
             Facts {
@@ -207,6 +204,18 @@ fn facts() {
         (
             preset::grafana(&text, preset::GrafanaHeaders::default(), TOLERANCE),
             unsigned(IdRule::Nothing, Some(Locator::Body("/status"))),
+        ),
+        (
+            preset::discord(&secrets(&[&hex(private_key().verifying_key().as_bytes())]), TOLERANCE),
+            // Interactions have one; webhook events have none, and nothing else is taken for it.
+            Facts {
+                handshake: Some(Handshake::Discord),
+                ..signed(first(&[id]), Some(Locator::Body("/event/type")))
+            },
+        ),
+        (
+            preset::twilio(&text, "https://hooks.example/webhooks/twilio"),
+            unsigned(first(&[header("i-twilio-idempotency-token")]), None),
         ),
         (preset::bearer(text.clone()), none.clone()),
         (preset::basic("u", &text), none),

@@ -136,6 +136,7 @@ impl Inside {
             metrics: admin::Metrics::register(&self.registry).unwrap(),
             refresh: Vec::new(),
             wedged: Arc::new(move || fanout.wedged()),
+            lacking: Arc::new(Vec::new),
             listeners: Vec::new(),
             reload: Arc::new(NoReload),
             started: Instant::now(),

@@ -36,7 +36,7 @@ fn read(text: &str) -> (Option<Checker>, Vec<String>) {
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/jwt");
     let environment = Environment { variable: &variable, folder: &folder };
-    let mut check = Check::new("t.yaml", &marks);
+    let mut check = Check::new("t.yaml", "", &marks);
     let checker = raw.build("jwt", &mut check, &environment);
     let lines = |problems: &[crate::config::Problem]| problems.iter().map(ToString::to_string).collect();
     if check.problems.is_empty() {
@@ -232,13 +232,13 @@ fn below_verify() {
     assert!(!serde_json::to_string(&raw).unwrap().contains("a secret"));
 
     let Reading::Whole(marks, _) = Marks::read("v: {}") else { panic!() };
-    let mut check = Check::new("t.yaml", &marks);
+    let mut check = Check::new("t.yaml", "", &marks);
     let scheme = raw.build("v", &mut check, &environment, &crate::verify::Registry::default());
     assert!(scheme.is_none(), "a secret is for none of the algorithms");
     assert!(check.problems[0].to_string().contains("v.jwt.keys[2].secret: no key in it"));
     let text = text.replace("[RS256]", "[RS256, HS256]");
     let raw: verify::Raw = serde_json::from_value(yaml::parse(&text).unwrap()).unwrap();
-    let mut check = Check::new("t.yaml", &marks);
+    let mut check = Check::new("t.yaml", "", &marks);
     let scheme = raw.build("v", &mut check, &environment, &crate::verify::Registry::default()).unwrap();
     assert_eq!((scheme.name(), scheme.remote().unwrap().url().host()), ("jwt", "id.example"));
 }

@@ -11,6 +11,7 @@ use crate::config::marks::member;
 use crate::config::section::between;
 use crate::config::written::{Span, Text};
 use crate::ingress::{APPEND_TIME, Respond};
+use crate::relay::{Mode, Plan};
 
 /// Bounds on how long the log may take. The longest that a provider waits is half a minute.
 const DEADLINE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mins(1));
@@ -73,6 +74,19 @@ pub(super) fn build(raw: Option<&Raw>, verifier: Option<&str>, at: &mut At<'_, '
         respond = respond.deadline(deadline);
     }
     Some(respond)
+}
+
+impl Raw {
+    /// Where the sender waits for the app, the app's answer is the sender's: what is written here is never sent.
+    pub(super) fn beside_relay(&self, plan: &Plan, at: &mut At<'_, '_, '_>) {
+        let says = self.status.is_some() || self.body.is_some() || !self.headers.is_empty();
+        if says && matches!(plan.mode, Mode::Before | Mode::After) {
+            let message = "never sent: with relay.mode: sync the app's answer is the sender's; expected mode: async, or \
+                           respond.deadline alone";
+            let keys = ["respond", "relay"].map(|key| at.key(key));
+            at.check.warn(&[&keys[0], &keys[1]], message);
+        }
+    }
 }
 
 fn refuse(at: &mut At<'_, '_, '_>, key: &str, why: &crate::ingress::RespondError) -> Option<Respond> {

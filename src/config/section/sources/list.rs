@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use crate::config::check::Check;
 use crate::config::marks::item;
 use crate::config::written::{Environment, SourceName, SourcePath, Text};
+use crate::edge;
 use crate::ingress::{Registry, Sources};
-use crate::net::Upstream;
 use crate::relay::Plans;
 use crate::secret::Secret;
 
@@ -27,7 +27,7 @@ pub(in crate::config::section) struct Built {
 /// The sources, compiled; without any, the one of contract 3.
 pub(in crate::config::section) fn build(
     list: &[Raw],
-    upstream: Option<&Upstream>,
+    edge: &edge::Settings,
     check: &mut Check<'_>,
     environment: &Environment<'_>,
     registry: &Registry,
@@ -39,7 +39,7 @@ pub(in crate::config::section) fn build(
     let (mut sources, mut plans) = (Vec::new(), Vec::new());
     for (index, raw) in list.iter().enumerate() {
         let path = item("sources", index);
-        let mut at = At { path: &path, check, environment, registry, upstream };
+        let mut at = At { path: &path, check, environment, registry, edge };
         if let Some((source, plan)) = raw.build(&mut at) {
             plans.extend(plan.map(|plan| (source.name.to_string(), plan)));
             sources.push(source);

@@ -104,11 +104,11 @@ pub(super) fn compiled<T>(
     at: &mut At<'_, '_, '_>,
     compile: impl FnOnce(&str) -> Result<T, LoadError>,
 ) -> Option<Option<T>> {
-    match text.map(compile) {
-        None => Some(None),
-        Some(Ok(compiled)) => Some(Some(compiled)),
-        Some(Err(error)) => {
-            at.refuse(key, error.to_string());
+    let Some(text) = text else { return Some(None) };
+    match compile(text) {
+        Ok(compiled) => Some(Some(compiled)),
+        Err(LoadError { at: byte, problem }) => {
+            at.check.refuse_within(&at.key(key), text, byte, problem);
             None
         }
     }

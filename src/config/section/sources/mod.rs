@@ -106,8 +106,8 @@ struct At<'a, 'b, 'c> {
     check: &'a mut Check<'b>,
     environment: &'a Environment<'c>,
     registry: &'a Registry,
-    /// The edge's app, for those that hand on to it.
-    upstream: Option<&'a crate::net::Upstream>,
+    /// Of the public listener.
+    edge: &'a crate::edge::Settings,
 }
 
 impl At<'_, '_, '_> {
@@ -158,6 +158,10 @@ impl Raw {
             let message = "expected a verifier: what is on the public listener and verifies nothing lets everybody publish";
             at.refuse_together(&["expose_on_edge", "verify"], message);
         }
+        self.beside_topics(at);
+        if let (Some(respond), Some(Some(plan))) = (&self.respond, &plan) {
+            respond.beside_relay(plan, at);
+        }
         let Text(SourceName(name)) = self.name.as_ref()?;
         let Text(SourcePath(served)) = self.path.as_ref()?;
         let mapping = mapping?;
@@ -175,6 +179,22 @@ impl Raw {
         source.exposure = exposure;
         relations::check(&source, at);
         Some((source, plan))
+    }
+
+    /// An exposed path is none of those that subscribers ask for: the topics come first there, so that its senders would be
+    /// told 405 or 404 by whoever serves those.
+    fn beside_topics(&self, at: &mut At<'_, '_, '_>) {
+        let prefix = &at.edge.prefix;
+        if let (true, Some(Text(SourcePath(path)))) = (self.expose_on_edge, &self.path)
+            && path.meets(prefix)
+        {
+            let message = format!(
+                "with expose_on_edge it is on the listener where {prefix} and all below it (edge.prefix) are topics; expected \
+                 another path or prefix"
+            );
+            let (path, exposed) = (at.key("path"), at.key("expose_on_edge"));
+            at.check.refuse_together(&[&path, &exposed, "edge.prefix"], message);
+        }
     }
 
     /// What of it must not be shown but may change, by key.

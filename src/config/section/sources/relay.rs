@@ -98,7 +98,7 @@ impl Raw {
             Self::Word(Word::Upstream) => &default,
             Self::Settings(settings) => settings,
         };
-        let to = match (&settings.url, at.upstream) {
+        let to = match (&settings.url, &at.edge.upstream) {
             (Some(Text(RelayUrl { url, .. })), _) => Some(To::Url(url.clone())),
             (None, Some(upstream)) => Some(To::Server(upstream.clone())),
             (None, None) => {

@@ -26,7 +26,7 @@ fn read_with(text: &str, registry: &Registry) -> Result<(Scheme, Vec<String>), V
         _ => None,
     };
     let environment = Environment { variable: &variable, folder: Path::new("/nowhere") };
-    let mut check = Check::new("t.yaml", &marks);
+    let mut check = Check::new("t.yaml", "", &marks);
     let scheme = raw.build("verify", &mut check, &environment, registry);
     let lines = |problems: &[crate::config::Problem]| problems.iter().map(ToString::to_string).collect();
     match scheme {
