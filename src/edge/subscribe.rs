@@ -144,8 +144,8 @@ impl Subscribe {
         let rule = (self.rule_of)(&subscription.selector);
         match reservation.begin(Arc::new(subscription), &begin).await {
             Ok(beginning) => Some((beginning, rule)),
-            Err(error) => {
-                tracing::debug!(%error, "the log can't tell where a stream begins");
+            Err(refused) => {
+                tracing::debug!(?refused, "a stream is not opened now");
                 None
             }
         }

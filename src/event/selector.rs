@@ -28,6 +28,16 @@ impl Selector {
         }
     }
 
+    /// Whether the topics that it matches must be looked for: it has a pattern with a wildcard. Those that are only named,
+    /// however many, are looked up.
+    #[must_use]
+    pub fn is_looked_for(&self) -> bool {
+        match self {
+            Self::Topic(_) => false,
+            Self::Patterns(patterns) => patterns.iter().any(|p| p.as_str().contains('*')),
+        }
+    }
+
     /// Whether an event of `topic` belongs to the subscription.
     #[must_use]
     pub fn matches(&self, topic: &Topic) -> bool {
@@ -66,6 +76,8 @@ mod tests {
         assert_eq!(of(&["b", "a.*", "b"]), of(&["a.*", "b"]));
         assert_eq!(of(&["a", "a"]), Selector::Topic(Topic::parse("a").unwrap()));
         assert!(matches!(of(&["a.*"]), Selector::Patterns(_)));
+        assert!(of(&["a", "b.*"]).is_looked_for());
+        assert!(!of(&["a", "b"]).is_looked_for() && !of(&["a"]).is_looked_for());
         assert_eq!(of(&["b", "a.*"]).to_string(), "a.*,b");
     }
 }

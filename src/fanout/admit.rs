@@ -14,7 +14,6 @@ use super::addresses::{Addresses, Held};
 use super::command::{Admission, Admit, Command};
 use super::reader::Start;
 use crate::event::{Begin, Cursor, Subscription};
-use crate::log::ReadError;
 
 /// Why a stream is not opened now. All of them are temporary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +30,8 @@ pub enum Refused {
     Waiting,
     /// As many pages of history as may be in memory are.
     Pages,
+    /// Others look for what patterns match, as many as may at one time, and took too long.
+    Searches,
     /// It would add more patterns than are matched.
     Patterns,
     /// The log can't be read now.
@@ -40,13 +41,14 @@ pub enum Refused {
 }
 
 impl Refused {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Full,
         Self::Address,
         Self::Rate,
         Self::Replay,
         Self::Waiting,
         Self::Pages,
+        Self::Searches,
         Self::Patterns,
         Self::Log,
         Self::Draining,
@@ -61,6 +63,7 @@ impl Refused {
             Self::Replay => "replay",
             Self::Waiting => "waiting",
             Self::Pages => "pages",
+            Self::Searches => "searches",
             Self::Patterns => "patterns",
             Self::Log => "log",
             Self::Draining => "draining",
@@ -104,6 +107,25 @@ impl Fanout {
         self.room(address, begin).inspect_err(|&refused| self.shared.metrics.refused(refused))
     }
 
+    /// Counts who asks for a page of history towards the limits on addresses, until what is returned is dropped, and on
+    /// what is let in within a second.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is no room now.
+    pub fn call(&self, address: Option<IpAddr>) -> Result<Caller, Refused> {
+        self.caller(address).map(Caller).inspect_err(|&refused| self.shared.metrics.refused(refused))
+    }
+
+    /// Room for a [caller](Fanout::call) that waits: it is one of the connections meanwhile.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is none now.
+    pub fn reserve_to_wait(self: &Arc<Self>) -> Result<Reservation, Refused> {
+        let room = self.place(&Begin::Now).map(|shard| self.take(shard));
+        let room = room.inspect_err(|&refused| self.shared.metrics.refused(refused))?;
+        Ok(Reservation { room, held: None })
+    }
+
     /// The newest place that is known here. A log that is out of reach shows an old head, and the ring may be past it.
     #[must_use]
     pub fn head(&self) -> Cursor {
@@ -118,11 +140,17 @@ impl Fanout {
     }
 
     fn room(self: &Arc<Self>, address: Option<IpAddr>, begin: &Begin) -> Result<Reservation, Refused> {
+        let shard = self.place(begin)?;
+        let held = self.caller(address)?;
+        Ok(Reservation { room: self.take(shard), held })
+    }
+
+    /// A shard with room for one more stream.
+    fn place(&self, begin: &Begin) -> Result<usize, Refused> {
         if self.draining.load(Ordering::Acquire) {
             return Err(Refused::Draining);
         }
-        let settings = self.shared.settings.load();
-        let limit = settings.max_connections.min(self.descriptors);
+        let limit = self.shared.settings.load().max_connections.min(self.descriptors);
         // Two at the same time may both be the last: the clamp leaves a reserve for that.
         if self.shared.total() >= limit {
             return Err(Refused::Full);
@@ -133,6 +161,12 @@ impl Fanout {
         if *begin != Begin::Now && pinned > self.shared.bounds.replay_pinned_bytes {
             return Err(Refused::Replay);
         }
+        Ok(shard)
+    }
+
+    /// What is limited for each address, and then for each second: what is refused for another reason does not use that up.
+    fn caller(&self, address: Option<IpAddr>) -> Result<Option<Held>, Refused> {
+        let settings = self.shared.settings.load();
         let held = match address {
             Some(address) if settings.per_ip > 0 => {
                 let held = self.gate.addresses.hold(address, settings.per_ip);
@@ -140,16 +174,21 @@ impl Fanout {
             }
             _ => None,
         };
-        // Last, so that what is refused for another reason does not use it up.
         if !self.gate.admits(settings.admissions_per_second) {
             return Err(Refused::Rate);
         }
+        Ok(held)
+    }
+
+    fn take(self: &Arc<Self>, shard: usize) -> Room {
         self.shared.streams[shard].fetch_add(1, Ordering::Relaxed);
         self.shared.metrics.connections.inc();
-        let room = Room { fanout: Arc::clone(self), shard, owner: Owner::Us };
-        Ok(Reservation { room, held })
+        Room { fanout: Arc::clone(self), shard, owner: Owner::Us }
     }
 }
+
+/// Who asks for a page, while it is served.
+pub struct Caller(#[expect(dead_code, reason = "held for its drop")] Option<Held>);
 
 /// Room for one stream. Dropped unused, the room is free again.
 pub struct Reservation {
@@ -161,17 +200,23 @@ impl Reservation {
     /// Finds the place where `subscription` begins. From here on nothing that it asks for is missed.
     ///
     /// # Errors
-    /// [`ReadError`] when the log can't tell now where `begin` is.
-    pub async fn begin(self, subscription: Arc<Subscription>, begin: &Begin) -> Result<Beginning, ReadError> {
+    /// [`Refused`] when that can't be told now.
+    pub async fn begin(self, subscription: Arc<Subscription>, begin: &Begin) -> Result<Beginning, Refused> {
         let Self { room, held } = self;
         if room.fanout.shared.interest.is_full(&subscription.selector) {
-            room.fanout.refused(Refused::Patterns);
-            return Err(ReadError::Unavailable("as many patterns as are matched are subscribed to"));
+            return Err(room.fanout.turned_away(Refused::Patterns));
         }
-        let interest = Interested::join(&room, subscription);
-        let head = room.fanout.head();
-        let start = Start::find(begin, &interest.subscription, &*room.fanout.log, head).await;
-        let start = start.inspect_err(|_| room.fanout.refused(Refused::Log))?;
+        let interest = Interested::join(&room, Arc::clone(&subscription));
+        let (fanout, head) = (&room.fanout, room.fanout.head());
+        let start = match begin {
+            Begin::Now => Start::Now(head),
+            Begin::Cursor(cursor) => Start::resolve(Some(cursor), head),
+            Begin::Since(_) => {
+                let (log, begin) = (Arc::clone(&fanout.log), begin.clone());
+                let find = async move { Start::find(&begin, &subscription, &*log, head).await };
+                fanout.search(&interest.subscription.selector, find).await?
+            }
+        };
         Ok(Beginning { room, interest, held, start })
     }
 }

@@ -69,6 +69,16 @@ pub const PAGE: ReadLimit = ReadLimit { events: 512, bytes: 192 << 10 };
 /// bounds what a storm of replays keeps in memory.
 pub const PAGES: usize = 16;
 
+/// The same, of patterns, which take longer: a lane of their own, so that who resumes one topic waits for none of them.
+pub const PATTERN_PAGES: usize = 4;
+
+/// Searches for where a stream begins, and pages for the edge, of what patterns match, at one time. They share the fetcher's
+/// thread with the pages of all shards, of which each has its turn after a slice of each of these.
+pub const SEARCHES: usize = 2;
+
+/// How long such a search waits for its turn. Each takes milliseconds where there are ten thousands of topics.
+pub const SEARCH_WAIT: Duration = Duration::from_secs(2);
+
 /// How long a page that could not be read is left alone: the log is in trouble, and many may wait for it.
 pub const REREAD: Duration = Duration::from_millis(250);
 

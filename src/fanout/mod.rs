@@ -26,6 +26,7 @@ mod pump;
 mod reader;
 #[doc(hidden)]
 pub mod ring;
+mod search;
 mod settings;
 mod shard;
 mod shared;
@@ -37,11 +38,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::runtime::Handle as Runtime;
 use tokio::sync::oneshot;
 
 use self::admit::Gate;
-pub use self::admit::{Beginning, Refused, Reservation};
+pub use self::admit::{Beginning, Caller, Refused, Reservation};
 use self::appender::Appender;
 pub use self::arrivals::Arrival;
 use self::arrivals::Arrivals;
@@ -50,16 +51,17 @@ pub use self::command::{Admission, Fault, Listed, Outcome};
 use self::feeder::{FeederThread, Fetcher, Pump};
 use self::interest::Interest;
 pub use self::interest::MAX_SHARDS;
-use self::limits::{Bounds, WEDGED};
+use self::limits::{Bounds, PAGES, PATTERN_PAGES, WEDGED};
 pub use self::list::{ConnId, ListFrom};
 pub use self::metrics::{Closed, Metrics};
 use self::panic::EndOnPanic;
 pub use self::reader::{Reader, Start, Told};
 use self::ring::Ring;
+use self::search::Searches;
 pub use self::settings::{Settings, Slow};
 use self::shard::{Handle, Progress, Seed};
-use self::shared::Shared;
 pub use self::shared::Silence;
+use self::shared::{Lanes, Shared};
 use crate::event::{Selector, Topic};
 use crate::live::Live;
 use crate::log::{Feed, Log, ReadError};
@@ -73,6 +75,7 @@ pub struct Fanout {
     pump: Arc<Pump>,
     shards: Arc<[Handle]>,
     feeder: Arc<Progress>,
+    searches: Searches,
     draining: AtomicBool,
     /// Streams that the process has descriptors for.
     descriptors: usize,
@@ -106,7 +109,7 @@ impl Fanout {
     ) -> io::Result<Arc<Self>> {
         let base = log.head();
         let (writer, ring) = Ring::with_capacity(base, bounds.ring_entries, bounds.ring_bytes);
-        let (fetchers, requests): (Vec<_>, Vec<_>) = (0..shards).map(|_| unbounded_channel()).unzip();
+        let (fetchers, requests): (Vec<_>, Vec<_>) = (0..shards).map(|_| Lanes::new()).unzip();
         let shared = Arc::new(Shared {
             started: Instant::now(),
             bounds,
@@ -138,18 +141,19 @@ impl Fanout {
             pump: Arc::clone(&pump),
         };
         spawn_async("log-feeder", feed.run())?;
-        let fetchers: Vec<Fetcher> = requests
-            .into_iter()
-            .enumerate()
-            .map(|(shard, requests)| Fetcher {
-                log: Arc::clone(&log),
-                requests,
-                shards: Arc::clone(&shards),
-                shard,
-                limit: bounds.page,
-            })
-            .collect();
-        spawn_async("log-fetcher", run_all(fetchers))?;
+        let fetcher = |shard, requests, pages| Fetcher {
+            log: Arc::clone(&log),
+            requests,
+            shards: Arc::clone(&shards),
+            shard,
+            pages,
+            limit: bounds.page,
+        };
+        let mut fetchers = Vec::with_capacity(2 * shards.len());
+        for (shard, [topics, patterns]) in requests.into_iter().enumerate() {
+            fetchers.extend([fetcher(shard, topics, PAGES), fetcher(shard, patterns, PATTERN_PAGES)]);
+        }
+        let fetching = spawn_async("log-fetcher", run_all(fetchers))?;
         Ok(Arc::new(Self {
             shared,
             log,
@@ -158,6 +162,7 @@ impl Fanout {
             pump,
             shards,
             feeder,
+            searches: Searches::on(fetching),
             draining: AtomicBool::new(false),
             descriptors,
         }))
@@ -270,10 +275,12 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// As [`spawn`], for a future on a runtime of its own.
-fn spawn_async(name: &str, run: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+/// As [`spawn`], for a future on a runtime of its own, which takes on more while that runs.
+fn spawn_async(name: &str, run: impl Future<Output = ()> + Send + 'static) -> io::Result<Runtime> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    spawn(name, move || runtime.block_on(run))
+    let handle = runtime.handle().clone();
+    spawn(name, move || runtime.block_on(run))?;
+    Ok(handle)
 }
 
 /// Serves the requests of all shards until they are gone.

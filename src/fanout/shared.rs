@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::arrivals::Arrivals;
 use super::command::PageKey;
@@ -40,8 +40,25 @@ pub struct Shared {
     pub(super) streams: Box<[AtomicUsize]>,
     /// Sockets of streams that are over, until they are closed.
     pub(super) lingering: AtomicUsize,
-    /// To the fetcher of each shard. At most one request for each connection is under way, so it needs no bound of its own.
-    pub(super) fetchers: Box<[UnboundedSender<FetchRequest>]>,
+    /// To the fetchers of each shard. At most one request for each connection is under way, so it needs no bound of its own.
+    pub(super) fetchers: Box<[Lanes]>,
+}
+
+/// To the fetchers of a shard.
+pub(super) struct Lanes {
+    /// Of topics that are named, which are found at once.
+    pub topics: UnboundedSender<FetchRequest>,
+    /// Of what patterns match, which is looked for.
+    pub patterns: UnboundedSender<FetchRequest>,
+}
+
+impl Lanes {
+    /// A shard's lanes, and their ends, in the same order.
+    pub fn new() -> (Self, [UnboundedReceiver<FetchRequest>; 2]) {
+        let (topics, to_topics) = unbounded_channel();
+        let (patterns, to_patterns) = unbounded_channel();
+        (Self { topics, patterns }, [to_topics, to_patterns])
+    }
 }
 
 /// A shard asks for a page of history.
@@ -57,8 +74,10 @@ pub struct FetchRequest {
 impl Shared {
     /// Asks for a page for this shard.
     pub fn fetch(&self, shard: usize, request: FetchRequest) {
+        let Lanes { topics, patterns } = &self.fetchers[shard];
+        let lane = if request.subscription.selector.is_looked_for() { patterns } else { topics };
         // The fetcher ends with the process.
-        let _ = self.fetchers[shard].send(request);
+        let _ = lane.send(request);
     }
 
     /// A stream of this shard has ended.

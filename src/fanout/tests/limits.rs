@@ -52,3 +52,22 @@ fn who_begins_in_history_waits_while_slow_ones_pin_too_much() {
     server.publish("a", "live");
     now.expect(["live"]);
 }
+
+#[test]
+fn who_asks_for_a_page_counts_for_its_address_and_its_second() {
+    let server = Setup { per_ip: 1, ..Setup::default() }.start_in_memory();
+    let call = |server: &super::support::Server| server.fanout.call(Some([127, 0, 0, 1].into()));
+    let one = call(&server).unwrap();
+    assert_eq!(call(&server).err(), Some(Refused::Address));
+    assert_eq!(server.try_open(to(&["a"]), &Begin::Now, None).err(), Some(Refused::Address));
+    // It is not counted twice when it begins to wait.
+    drop(server.fanout.reserve_to_wait().unwrap());
+    drop(one);
+    assert!(call(&server).is_ok());
+    assert_eq!(server.metric("connections_refused_total", Some("per_ip")), 2);
+
+    let server = Setup { admissions_per_second: 2, ..Setup::default() }.start_in_memory();
+    let open: Vec<_> = (0..2).map(|_| call(&server).unwrap()).collect();
+    assert_eq!(call(&server).err(), Some(Refused::Rate));
+    drop(open);
+}

@@ -31,6 +31,7 @@ use crate::fanout::limits::Bounds;
 use crate::fanout::reader::Start;
 use crate::fanout::ring::RingWriter;
 use crate::fanout::shared::FetchRequest;
+use crate::fanout::shared::Lanes;
 use crate::fanout::{Metrics, Settings, Slow};
 use crate::live::Live;
 use crate::log::clock::ManualClock;
@@ -190,7 +191,7 @@ impl World {
             silence: Box::new(|_| None),
             streams: [AtomicUsize::new(0)].into(),
             lingering: AtomicUsize::new(0),
-            fetchers: [fetcher].into(),
+            fetchers: [Lanes { topics: fetcher.clone(), patterns: fetcher }].into(),
             arrivals: Arrivals::default(),
         };
         let (writer, ring) = Ring::with_capacity(base, BOUNDS.ring_entries, BOUNDS.ring_bytes);
