@@ -49,8 +49,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "event", "verify", "expr", "content", "jwt", "auth", "log", "fanout", "net", "relay", "ingress", "edge",
-            "admin", "live", "secret",
+            "event", "verify", "expr", "content", "jwt", "auth", "log", "fanout", "net", "relay", "ingress",
+            "edge", "admin", "live", "secret",
         ],
     ),
     (
@@ -94,7 +94,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("serde_yaml", &["src/config/yaml.rs"]),
     ("saphyr_parser", &["src/config/"]),
-    ("dashmap", &["src/fanout/interest.rs", "src/fanout/addresses.rs"]),
+    ("dashmap", &["src/fanout/interest.rs", "src/fanout/holders.rs"]),
     ("mio", &["src/fanout/shard/"]),
     ("nix", &["src/net/silence.rs"]),
     ("jsonwebtoken", &["src/jwt/"]),

@@ -131,7 +131,9 @@ impl History {
             return Waited::Unable;
         };
         // Held while it waits: it is a connection like a stream's.
-        let Ok(_place) = self.fanout.reserve(waiting.remote, &Begin::Now) else { return Waited::Unable };
+        let Ok(_place) = self.fanout.reserve(waiting.remote, None, &Begin::Now) else {
+            return Waited::Unable;
+        };
         let mut next_look = Instant::now();
         loop {
             let last = tokio::select! {
