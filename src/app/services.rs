@@ -7,11 +7,13 @@ use std::time::Instant;
 use pingora::proxy::HttpProxy;
 use prometheus::{IntCounterVec, Opts, Registry};
 
+use super::grants::Revoker;
 use super::reload::Reloader;
 use super::snapshot::Snapshots;
 use super::webhooks::Webhooks;
 use super::{Bound, StartError, now};
 use crate::admin::{self, Admin};
+use crate::auth::Revoked;
 use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
 use crate::ingress::{self, Ingress};
@@ -29,6 +31,7 @@ pub(super) struct Parts<'a> {
     pub lifecycle: &'a Lifecycle,
     pub registry: &'a Registry,
     pub fanout: &'a Arc<Fanout>,
+    pub revoked: &'a Arc<Revoked>,
     pub budget: Budget,
 }
 
@@ -147,6 +150,7 @@ impl Parts<'_> {
             wedged: Arc::new(move || fanout.wedged()),
             listeners,
             reload: Arc::clone(reloader) as Arc<dyn admin::Reload>,
+            revoke: Arc::new(Revoker { revoked: Arc::clone(self.revoked), fanout: Arc::clone(self.fanout) }),
             started,
         })
     }

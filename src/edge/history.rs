@@ -84,7 +84,7 @@ impl History {
         common: &Common,
     ) -> pingora::Result<()> {
         let Asked { subscription, begin, page: bounds } = asked;
-        let Ok(_caller) = self.fanout.call(remote) else {
+        let Ok(_caller) = self.fanout.call(remote, None) else {
             return answer::write_overload(session, Asker::Page, common).await;
         };
         let subscription = Arc::new(subscription);
