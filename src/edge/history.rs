@@ -3,7 +3,8 @@
 //! Bounded in four ways. Who asks counts towards the limits on addresses and on what is let in within a second, as who
 //! opens a stream does. Pages that are in memory at the same time are counted, and what patterns match is looked for by few at
 //! one time and on another thread; who finds no room in time is turned away by name. Who waits is one of the connections that `edge.limits` allows, and one of the edge's requests, of which
-//! those who wait have no more than half, so that the app and new streams are served however many wait. Who waits is
+//! those who wait have no more than half, so that the app and new streams are served however many wait; what it waits for is
+//! taken into the maps after that, and is weighed. Who waits is
 //! woken by what comes of its topics alone, and however much that is of other types, it looks into the log only so often.
 
 use std::net::IpAddr;
@@ -91,16 +92,14 @@ impl History {
         // A page without a place is the newest one; of a stream it is what comes.
         let begin = if begin == Begin::Now { Begin::Since(Since::Last(bounds.limit)) } else { begin };
         let may_wait = !bounds.wait.is_zero() && session.req_header().method == Method::GET;
-        // Before the first look, so that nothing is missed between that and the waiting.
-        let arrival = may_wait.then(|| self.fanout.arrivals(subscription.selector.clone()));
         let Some((page, room)) = self.page(&subscription, &begin, bounds.limit).await else {
             return answer::write_overload(session, Asker::Page, common).await;
         };
-        let Some(arrival) = arrival.filter(|_| page.is_empty()) else {
+        if !may_wait || !page.is_empty() {
             return self.write(session, (page, room), common).await;
-        };
+        }
         drop(room);
-        let waiting = Waiting { subscription: &subscription, limit: bounds.limit, arrival };
+        let waiting = Waiting { subscription: &subscription, limit: bounds.limit, remote };
         match self.wait(session, waiting, page, Instant::now() + bounds.wait).await {
             Waited::Page(held) => self.write(session, held, common).await,
             Waited::Unable => answer::write_overload(session, Asker::Page, common).await,
@@ -130,7 +129,7 @@ impl History {
     async fn wait(
         &self,
         session: &mut ServerSession,
-        mut waiting: Waiting<'_>,
+        waiting: Waiting<'_>,
         mut page: Page,
         deadline: Instant,
     ) -> Waited {
@@ -140,15 +139,20 @@ impl History {
         };
         // Held while it waits: it is a connection like a stream's.
         let Ok(_place) = self.fanout.reserve_to_wait() else { return Waited::Unable };
-        let mut next_look = Instant::now();
+        let Ok(mut arrival) = self.fanout.arrivals(waiting.subscription, waiting.remote) else {
+            return Waited::Unable;
+        };
+        // At once for the first time: what came before it was listened for is told by nobody.
+        let (mut next_look, mut listened) = (Instant::now(), Listened::NotYet);
         loop {
             let last = tokio::select! {
                 biased;
                 error = gone(session) => return Waited::Gone(error),
                 () = self.lifecycle.reached(Phase::Draining) => true,
                 () = sleep_until(deadline) => true,
-                () = async { waiting.arrival.come().await; sleep_until(next_look).await } => false,
+                () = arrived(&mut arrival, listened, next_look) => false,
             };
+            listened = Listened::Already;
             let read = self.page(waiting.subscription, &page.next(), waiting.limit).await;
             let Some((found, room)) = read else { return Waited::Unable };
             if last || !found.is_empty() {
@@ -184,7 +188,22 @@ impl History {
 struct Waiting<'a> {
     subscription: &'a Arc<Subscription>,
     limit: usize,
-    arrival: Arrival,
+    remote: Option<IpAddr>,
+}
+
+/// Whether the log was looked into since arrivals are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listened {
+    NotYet,
+    Already,
+}
+
+/// Waits for a reason to look into the log, and until that may be done again.
+async fn arrived(arrival: &mut Arrival, listened: Listened, next_look: Instant) {
+    if listened == Listened::Already {
+        arrival.come().await;
+    }
+    sleep_until(next_look).await;
 }
 
 /// Waits until the caller is gone. A body, which means nothing here, is read away.

@@ -36,6 +36,7 @@ mod tests;
 mod weights;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -65,8 +66,8 @@ pub use self::settings::{Settings, Slow};
 use self::shard::{Handle, Progress, Seed};
 pub use self::shared::Silence;
 use self::shared::{Lanes, Shared};
-use self::weights::Weights;
-use crate::event::{Selector, Topic};
+use self::weights::{TooHeavy, Weights};
+use crate::event::{Subscription, Topic};
 use crate::live::Live;
 use crate::log::clock::Clock;
 use crate::log::{Feed, Log, ReadError};
@@ -211,11 +212,15 @@ impl Fanout {
         Ok(purged)
     }
 
-    /// Tells when something has come of what `selector` matches: for those who wait for a page of history. What the log shows
-    /// when this returns is not told.
-    #[must_use]
-    pub fn arrivals(&self, selector: Selector) -> Arrival {
-        self.shared.arrivals.listen(selector)
+    /// Tells when something has come of what `subscription` selects, to somebody at `address` who waits for a page of history
+    /// of it. What the log shows when this returns is not told: it is to be looked into after this.
+    ///
+    /// # Errors
+    /// [`Refused::Patterns`] when there is no room for what is asked for.
+    pub fn arrivals(&self, subscription: &Subscription, address: Option<IpAddr>) -> Result<Arrival, Refused> {
+        let weight = self.shared.weights.hold(subscription, address, self.weight());
+        let weight = weight.map_err(|TooHeavy| self.turned_away(Refused::Patterns))?;
+        Ok(self.shared.arrivals.listen(subscription.selector.clone(), weight))
     }
 
     /// Counts a gap that was told in a page.

@@ -113,3 +113,15 @@ fn what_one_address_asks_for_keeps_out_nobody_else() {
         assert!(begin(1, of(1000)).is_ok());
     }
 }
+
+#[test]
+fn who_waits_for_a_page_is_weighed_each_for_itself() {
+    let server = Setup::default().start_in_memory();
+    let listen = |host: u8| server.fanout.arrivals(&heavy(0), Some([192, 0, 2, host].into()));
+    let mut waiting: Vec<_> = std::iter::from_fn(|| listen(1).ok()).take(1000).collect();
+    assert!((2..20).contains(&waiting.len()), "{}", waiting.len());
+    assert!(listen(1).is_err() && listen(2).is_ok());
+    assert_eq!(server.metric("connections_refused_total", Some("patterns")), 2);
+    waiting.pop();
+    assert!(listen(1).is_ok());
+}
