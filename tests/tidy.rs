@@ -24,8 +24,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("content", &["event", "octets", "secret"]),
     ("log", &["event", "live"]),
     ("net", &["lifecycle", "octets"]),
+    ("auth", &["event", "jwt", "net"]),
     ("relay", &["event", "net", "live", "lifecycle", "secret", "throttle"]),
-    ("fanout", &["event", "sse", "log", "live", "network"]),
+    ("fanout", &["event", "sse", "auth", "log", "live", "network"]),
     (
         "ingress",
         &[
@@ -44,13 +45,13 @@ const LAYERS: &[(&str, &[&str])] = &[
             "secret",
         ],
     ),
-    ("edge", &["event", "sse", "log", "fanout", "net", "live", "lifecycle", "throttle"]),
-    ("admin", &["event", "sse", "log", "fanout", "net", "live", "lifecycle", "secret"]),
+    ("edge", &["event", "sse", "jwt", "auth", "log", "fanout", "net", "live", "lifecycle", "throttle"]),
+    ("admin", &["event", "sse", "auth", "log", "fanout", "net", "live", "lifecycle", "secret"]),
     (
         "config",
         &[
-            "event", "verify", "expr", "content", "jwt", "log", "fanout", "net", "relay", "ingress", "edge",
-            "admin", "live", "secret",
+            "event", "verify", "expr", "content", "jwt", "auth", "log", "fanout", "net", "relay", "ingress",
+            "edge", "admin", "live", "secret",
         ],
     ),
     (
@@ -60,6 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "verify",
             "jwt",
             "jwks",
+            "auth",
             "log",
             "fanout",
             "net",
@@ -73,7 +75,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["event", "sse", "jwt", "verify", "net", "relay", "ingress", "config", "app"]),
+    ("cli", &["event", "sse", "jwt", "auth", "verify", "net", "relay", "ingress", "config", "app"]),
 ];
 
 /// Dependencies that may be named in these places only, so that each could be replaced there.
@@ -93,7 +95,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("serde_yaml", &["src/config/yaml.rs"]),
     ("saphyr_parser", &["src/config/"]),
-    ("dashmap", &["src/fanout/interest.rs", "src/fanout/addresses.rs"]),
+    ("dashmap", &["src/fanout/interest.rs", "src/fanout/holders.rs"]),
     ("mio", &["src/fanout/shard/"]),
     ("nix", &["src/net/silence.rs"]),
     ("jsonwebtoken", &["src/jwt/"]),

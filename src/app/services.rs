@@ -7,11 +7,13 @@ use std::time::Instant;
 use pingora::proxy::HttpProxy;
 use prometheus::{IntCounterVec, Opts, Registry};
 
+use super::grants::Revoker;
 use super::reload::Reloader;
 use super::snapshot::Snapshots;
 use super::webhooks::Webhooks;
 use super::{Bound, StartError, now};
 use crate::admin::{self, Admin};
+use crate::auth::Revoked;
 use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
 use crate::ingress::{self, Ingress};
@@ -31,6 +33,7 @@ pub(super) struct Parts<'a> {
     pub lifecycle: &'a Lifecycle,
     pub registry: &'a Registry,
     pub fanout: &'a Arc<Fanout>,
+    pub revoked: &'a Arc<Revoked>,
     pub budget: Budget,
     pub keys: &'a Arc<jwks::Registry>,
 }
@@ -151,6 +154,7 @@ impl Parts<'_> {
             lacking: Arc::new(move || keys.missing().iter().map(unfetched).collect()),
             listeners,
             reload: Arc::clone(reloader) as Arc<dyn admin::Reload>,
+            revoke: Arc::new(Revoker { revoked: Arc::clone(self.revoked), fanout: Arc::clone(self.fanout) }),
             started,
         })
     }

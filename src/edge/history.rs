@@ -1,8 +1,10 @@
 //! `GET /topics/…` for whoever prefers JSON: pages of history, and waiting for the next one.
 //!
-//! Bounded in three ways. Pages that are in memory at the same time are counted, and who finds no room in time is turned
-//! away by name. Who waits is one of the connections that `edge.limits` allows, and one of the edge's requests, of which
-//! those who wait have no more than half, so that the app and new streams are served however many wait. Who waits is
+//! Bounded in four ways. Who asks counts towards the limits on addresses and on what is let in within a second, as who
+//! opens a stream does. Pages that are in memory at the same time are counted, and what patterns match is looked for by few at
+//! one time and on another thread; who finds no room in time is turned away by name. Who waits is one of the connections that `edge.limits` allows, and one of the edge's requests, of which
+//! those who wait have no more than half, so that the app and new streams are served however many wait; what it waits for is
+//! taken into the maps after that, and is weighed. Who waits is
 //! woken by what comes of its topics alone, and however much that is of other types, it looks into the log only so often.
 
 use std::net::IpAddr;
@@ -13,7 +15,7 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, StatusCode};
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::answer::{self, Asker, Common};
@@ -44,18 +46,18 @@ pub(super) struct History {
     fanout: Arc<Fanout>,
     log: Arc<dyn Log>,
     lifecycle: Lifecycle,
-    room: Semaphore,
+    room: Arc<Semaphore>,
     /// Places to wait in.
     waiters: Semaphore,
 }
 
 /// A page, and its room.
-type Held<'a> = (Page, SemaphorePermit<'a>);
+type Held = (Page, OwnedSemaphorePermit);
 
 /// What came of waiting.
-enum Waited<'a> {
+enum Waited {
     /// A page that holds something, or the last one looked at.
-    Page(Held<'a>),
+    Page(Held),
     /// There is no room to wait in, or the log can't be read now.
     Unable,
     /// The caller is gone.
@@ -67,7 +69,8 @@ impl History {
     pub fn new(fanout: Arc<Fanout>, lifecycle: Lifecycle, requests: usize) -> Self {
         let log = fanout.log();
         let waiters = (requests / 2).clamp(1, Semaphore::MAX_PERMITS);
-        Self { fanout, log, lifecycle, room: Semaphore::new(PAGES), waiters: Semaphore::new(waiters) }
+        let (room, waiters) = (Arc::new(Semaphore::new(PAGES)), Semaphore::new(waiters));
+        Self { fanout, log, lifecycle, room, waiters }
     }
 
     /// Answers with the page that was asked for, when there is one.
@@ -82,19 +85,21 @@ impl History {
         common: &Common,
     ) -> pingora::Result<()> {
         let Asked { subscription, begin, page: bounds } = asked;
+        let Ok(_caller) = self.fanout.call(remote, None) else {
+            return answer::write_overload(session, Asker::Page, common).await;
+        };
+        let subscription = Arc::new(subscription);
         // A page without a place is the newest one; of a stream it is what comes.
         let begin = if begin == Begin::Now { Begin::Since(Since::Last(bounds.limit)) } else { begin };
         let may_wait = !bounds.wait.is_zero() && session.req_header().method == Method::GET;
-        // Before the first look, so that nothing is missed between that and the waiting.
-        let arrival = may_wait.then(|| self.fanout.arrivals(subscription.selector.clone()));
         let Some((page, room)) = self.page(&subscription, &begin, bounds.limit).await else {
             return answer::write_overload(session, Asker::Page, common).await;
         };
-        let Some(arrival) = arrival.filter(|_| page.is_empty()) else {
+        if !may_wait || !page.is_empty() {
             return self.write(session, (page, room), common).await;
-        };
+        }
         drop(room);
-        let waiting = Waiting { subscription: &subscription, limit: bounds.limit, arrival, remote };
+        let waiting = Waiting { subscription: &subscription, limit: bounds.limit, remote };
         match self.wait(session, waiting, page, Instant::now() + bounds.wait).await {
             Waited::Page(held) => self.write(session, held, common).await,
             Waited::Unable => answer::write_overload(session, Asker::Page, common).await,
@@ -103,44 +108,51 @@ impl History {
     }
 
     /// Reads a page. None when that is not possible now.
-    async fn page(&self, subscription: &Subscription, begin: &Begin, limit: usize) -> Option<Held<'_>> {
-        let Ok(Ok(room)) = timeout(ROOM_WAIT, self.room.acquire()).await else {
-            self.fanout.refused(Refused::Pages);
-            return None;
+    async fn page(&self, subscription: &Arc<Subscription>, begin: &Begin, limit: usize) -> Option<Held> {
+        let (room, log, head) = (Arc::clone(&self.room), Arc::clone(&self.log), self.fanout.head());
+        let (wanted, begin) = (Arc::clone(subscription), begin.clone());
+        let read = async move {
+            // Who looks for patterns has waited for its turn, and holds it up no longer. Nor has it held this room until then.
+            let wait = if wanted.selector.is_looked_for() { Duration::ZERO } else { ROOM_WAIT };
+            let Ok(Ok(room)) = timeout(wait, room.acquire_owned()).await else { return Ok(None) };
+            let page = Page::read(&*log, head, &wanted, &begin, limit).await?;
+            Ok(Some((page, room)))
         };
-        match Page::read(&*self.log, self.fanout.head(), subscription, begin, limit).await {
-            Ok(page) => Some((page, room)),
-            Err(error) => {
-                tracing::debug!(%error, "a page of history could not be read");
-                self.fanout.refused(Refused::Log);
-                None
-            }
+        let held = self.fanout.search(&subscription.selector, read).await.ok()?;
+        if held.is_none() {
+            self.fanout.refused(Refused::Pages);
         }
+        held
     }
 
     /// Waits behind `page`, which is empty, for one that is not; until `deadline`, or until the server drains.
     async fn wait(
         &self,
         session: &mut ServerSession,
-        mut waiting: Waiting<'_>,
+        waiting: Waiting<'_>,
         mut page: Page,
         deadline: Instant,
-    ) -> Waited<'_> {
+    ) -> Waited {
         let Ok(_waiter) = self.waiters.try_acquire() else {
             self.fanout.refused(Refused::Waiting);
             return Waited::Unable;
         };
         // Held while it waits: it is a connection like a stream's.
-        let Ok(_place) = self.fanout.reserve(waiting.remote, &Begin::Now) else { return Waited::Unable };
-        let mut next_look = Instant::now();
+        let Ok(_place) = self.fanout.reserve_to_wait() else { return Waited::Unable };
+        let Ok(mut arrival) = self.fanout.arrivals(waiting.subscription, waiting.remote) else {
+            return Waited::Unable;
+        };
+        // At once for the first time: what came before it was listened for is told by nobody.
+        let (mut next_look, mut listened) = (Instant::now(), Listened::NotYet);
         loop {
             let last = tokio::select! {
                 biased;
                 error = gone(session) => return Waited::Gone(error),
                 () = self.lifecycle.reached(Phase::Draining) => true,
                 () = sleep_until(deadline) => true,
-                () = async { waiting.arrival.come().await; sleep_until(next_look).await } => false,
+                () = arrived(&mut arrival, listened, next_look) => false,
             };
+            listened = Listened::Already;
             let read = self.page(waiting.subscription, &page.next(), waiting.limit).await;
             let Some((found, room)) = read else { return Waited::Unable };
             if last || !found.is_empty() {
@@ -153,7 +165,7 @@ impl History {
     async fn write(
         &self,
         session: &mut ServerSession,
-        (page, _room): Held<'_>,
+        (page, _room): Held,
         common: &Common,
     ) -> pingora::Result<()> {
         if let Some(told) = &page.gap {
@@ -174,10 +186,24 @@ impl History {
 
 /// What is waited for, and for whom.
 struct Waiting<'a> {
-    subscription: &'a Subscription,
+    subscription: &'a Arc<Subscription>,
     limit: usize,
-    arrival: Arrival,
     remote: Option<IpAddr>,
+}
+
+/// Whether the log was looked into since arrivals are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listened {
+    NotYet,
+    Already,
+}
+
+/// Waits for a reason to look into the log, and until that may be done again.
+async fn arrived(arrival: &mut Arrival, listened: Listened, next_look: Instant) {
+    if listened == Listened::Already {
+        arrival.come().await;
+    }
+    sleep_until(next_look).await;
 }
 
 /// Waits until the caller is gone. A body, which means nothing here, is read away.

@@ -21,7 +21,7 @@ use super::query::{self, Asked};
 use super::route::Target;
 use super::settings::{Overload, Settings};
 use crate::event::Selector;
-use crate::fanout::{Admission, Beginning, Fanout};
+use crate::fanout::{Admission, Beginning, Fanout, Round};
 use crate::lifecycle::Lifecycle;
 use crate::net::http::Answer;
 use crate::net::{Peer, take_conn};
@@ -115,6 +115,8 @@ impl Subscribe {
         target: Target<'_>,
         terms: &Terms,
     ) -> pingora::Result<()> {
+        // Before anything is judged: what changes after this is asked of the stream once more.
+        let judged = self.fanout.round();
         let request = session.req_header();
         let common = &terms.common;
         match admit(&request.method, target, &request.headers, terms.topics) {
@@ -130,7 +132,9 @@ impl Subscribe {
             Ok(Admitted::Stream(asked)) => {
                 let remote = terms.remote;
                 match self.begin(asked, remote).await {
-                    Some((beginning, rule)) => hand_over(session, beginning, remote, rule, common).await,
+                    Some((beginning, rule)) => {
+                        hand_over(session, beginning, remote, rule, judged, common).await
+                    }
                     None => answer::write_overload(session, Asker::Stream(terms.overload), common).await,
                 }
             }
@@ -140,12 +144,12 @@ impl Subscribe {
     /// Room for a stream, its place in the log, and the rule it is counted under; none when it can't be opened now.
     async fn begin(&self, asked: Asked, remote: Option<SocketAddr>) -> Option<(Beginning, Arc<str>)> {
         let Asked { subscription, begin, .. } = asked;
-        let reservation = self.fanout.reserve(remote.map(|remote| remote.ip()), &begin).ok()?;
+        let reservation = self.fanout.reserve(remote.map(|remote| remote.ip()), None, &begin).ok()?;
         let rule = (self.rule_of)(&subscription.selector);
         match reservation.begin(Arc::new(subscription), &begin).await {
             Ok(beginning) => Some((beginning, rule)),
-            Err(error) => {
-                tracing::debug!(%error, "the log can't tell where a stream begins");
+            Err(refused) => {
+                tracing::debug!(?refused, "a stream is not opened now");
                 None
             }
         }
@@ -158,6 +162,7 @@ async fn hand_over(
     beginning: Beginning,
     remote: Option<SocketAddr>,
     rule: Arc<str>,
+    judged: Round,
     common: &Common,
 ) -> pingora::Result<()> {
     let version = session.req_header().version;
@@ -178,7 +183,7 @@ async fn hand_over(
     // A kernel that refuses keeps its own default, which is only larger.
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
     let head = answer::stream_head(framing, common);
-    beginning.admit(Admission { socket, remote, framing, head, rule });
+    beginning.admit(Admission { socket, remote, framing, head, rule, grant: None, judged });
     Ok(())
 }
 

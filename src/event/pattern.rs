@@ -64,6 +64,21 @@ impl Pattern {
         theirs.next().is_none()
     }
 
+    /// Whether some topic that `other` stands for is one of this pattern's too. True as well where the only such topics would
+    /// be longer than a topic may be: whoever asks must be content with being told of too many.
+    #[must_use]
+    pub fn intersects(&self, other: &Self) -> bool {
+        let (mut ours, mut theirs) = (self.0.split('.'), other.0.split('.'));
+        loop {
+            match (ours.next(), theirs.next()) {
+                (None, None) | (Some("**"), Some(_)) | (Some(_), Some("**")) => return true,
+                (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
+                (Some(our), Some(their)) if our == their => {}
+                _ => return false,
+            }
+        }
+    }
+
     /// The one topic it stands for, when it holds no wildcard.
     #[must_use]
     pub fn as_topic(&self) -> Option<Topic> {

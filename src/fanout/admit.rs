@@ -10,11 +10,14 @@ use arc_swap::ArcSwapOption;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::Fanout;
-use super::addresses::{Addresses, Held};
-use super::command::{Admission, Admit, Command};
+use super::command::{Admission, Admit, Command, Counted};
+use super::holders::Holders;
+use super::limits::{WEIGHT_LEAST, WEIGHT_PER_CONNECTION};
 use super::reader::Start;
+use super::settings::Settings;
+use super::weights::TooHeavy;
 use crate::event::{Begin, Cursor, Subscription};
-use crate::log::ReadError;
+use crate::network::Network;
 
 /// Why a stream is not opened now. All of them are temporary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub enum Refused {
     Full,
     /// As many as are allowed from one address are open.
     Address,
+    /// As many as are allowed to one subject are open.
+    Subject,
     /// As many as are allowed in a second were opened in this one.
     Rate,
     /// It would begin in history, and slow streams already keep too many bytes alive.
@@ -31,7 +36,9 @@ pub enum Refused {
     Waiting,
     /// As many pages of history as may be in memory are.
     Pages,
-    /// It would add more patterns than are matched.
+    /// Others look for what patterns match, as many as may at one time, and took too long.
+    Searches,
+    /// It would add more patterns, topics named together, or types than there is room for, in all or for its address.
     Patterns,
     /// The log can't be read now.
     Log,
@@ -40,13 +47,15 @@ pub enum Refused {
 }
 
 impl Refused {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Full,
         Self::Address,
+        Self::Subject,
         Self::Rate,
         Self::Replay,
         Self::Waiting,
         Self::Pages,
+        Self::Searches,
         Self::Patterns,
         Self::Log,
         Self::Draining,
@@ -57,10 +66,12 @@ impl Refused {
         match self {
             Self::Full => "connections",
             Self::Address => "per_ip",
+            Self::Subject => "per_subject",
             Self::Rate => "admissions",
             Self::Replay => "replay",
             Self::Waiting => "waiting",
             Self::Pages => "pages",
+            Self::Searches => "searches",
             Self::Patterns => "patterns",
             Self::Log => "log",
             Self::Draining => "draining",
@@ -71,7 +82,8 @@ impl Refused {
 /// What is counted for the limits on new streams.
 #[derive(Default)]
 pub(super) struct Gate {
-    addresses: Addresses,
+    addresses: Holders<Network>,
+    subjects: Holders<Arc<str>>,
     rate: ArcSwapOption<Rate>,
 }
 
@@ -82,6 +94,25 @@ struct Rate {
 }
 
 impl Gate {
+    /// Counts one more stream of this address and subject, so far as either is limited.
+    fn count(
+        &self,
+        settings: &Settings,
+        address: Option<IpAddr>,
+        subject: Option<&Arc<str>>,
+    ) -> Result<Counted, Refused> {
+        let mut counted = Counted::default();
+        if let Some(address) = address.filter(|_| settings.per_ip > 0) {
+            let held = self.addresses.hold(Network::from(address), settings.per_ip);
+            counted.address = Some(held.map_err(|_| Refused::Address)?);
+        }
+        if let Some(subject) = subject.filter(|_| settings.per_subject > 0) {
+            let held = self.subjects.hold(Arc::clone(subject), settings.per_subject);
+            counted.subject = Some(held.map_err(|_| Refused::Subject)?);
+        }
+        Ok(counted)
+    }
+
     fn admits(&self, per_second: u32) -> bool {
         let Some(per_second) = NonZeroU32::new(per_second) else { return true };
         let known = self.rate.load_full().filter(|rate| rate.per_second == per_second);
@@ -96,12 +127,37 @@ impl Gate {
 }
 
 impl Fanout {
-    /// Reserves room for one stream of a subscriber at `address`, to be asked for before the socket is taken over.
+    /// Reserves room for one stream of a subscriber at `address`, whose token is about `subject`; to be asked for before the
+    /// socket is taken over.
     ///
     /// # Errors
     /// [`Refused`] when there is none now.
-    pub fn reserve(self: &Arc<Self>, address: Option<IpAddr>, begin: &Begin) -> Result<Reservation, Refused> {
-        self.room(address, begin).inspect_err(|&refused| self.shared.metrics.refused(refused))
+    pub fn reserve(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        subject: Option<&Arc<str>>,
+        begin: &Begin,
+    ) -> Result<Reservation, Refused> {
+        self.room(address, subject, begin).inspect_err(|&refused| self.shared.metrics.refused(refused))
+    }
+
+    /// Counts who asks for a page of history towards the limits on addresses and subjects, until what is returned is
+    /// dropped, and on what is let in within a second.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is no room now.
+    pub fn call(&self, address: Option<IpAddr>, subject: Option<&Arc<str>>) -> Result<Caller, Refused> {
+        self.caller(address, subject).map(Caller).inspect_err(|&refused| self.shared.metrics.refused(refused))
+    }
+
+    /// Room for a [caller](Fanout::call) that waits: it is one of the connections meanwhile.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is none now.
+    pub fn reserve_to_wait(self: &Arc<Self>) -> Result<Reservation, Refused> {
+        let room = self.place(&Begin::Now).map(|shard| self.take(shard));
+        let room = room.inspect_err(|&refused| self.shared.metrics.refused(refused))?;
+        Ok(Reservation { room, held: Counted::default(), address: None })
     }
 
     /// The newest place that is known here. A log that is out of reach shows an old head, and the ring may be past it.
@@ -117,12 +173,33 @@ impl Fanout {
         self.shared.metrics.refused(refused);
     }
 
-    fn room(self: &Arc<Self>, address: Option<IpAddr>, begin: &Begin) -> Result<Reservation, Refused> {
+    fn room(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        subject: Option<&Arc<str>>,
+        begin: &Begin,
+    ) -> Result<Reservation, Refused> {
+        let shard = self.place(begin)?;
+        let held = self.caller(address, subject)?;
+        Ok(Reservation { room: self.take(shard), held, address })
+    }
+
+    /// Streams at most.
+    fn limit(&self) -> usize {
+        self.shared.settings.load().max_connections.min(self.descriptors)
+    }
+
+    /// Bytes that subscriptions may take beside their connections.
+    pub(super) fn weight(&self) -> usize {
+        self.limit().saturating_mul(WEIGHT_PER_CONNECTION).max(WEIGHT_LEAST)
+    }
+
+    /// A shard with room for one more stream.
+    fn place(&self, begin: &Begin) -> Result<usize, Refused> {
         if self.draining.load(Ordering::Acquire) {
             return Err(Refused::Draining);
         }
-        let settings = self.shared.settings.load();
-        let limit = settings.max_connections.min(self.descriptors);
+        let limit = self.limit();
         // Two at the same time may both be the last: the clamp leaves a reserve for that.
         if self.shared.total() >= limit {
             return Err(Refused::Full);
@@ -133,45 +210,56 @@ impl Fanout {
         if *begin != Begin::Now && pinned > self.shared.bounds.replay_pinned_bytes {
             return Err(Refused::Replay);
         }
-        let held = match address {
-            Some(address) if settings.per_ip > 0 => {
-                let held = self.gate.addresses.hold(address, settings.per_ip);
-                Some(held.map_err(|_| Refused::Address)?)
-            }
-            _ => None,
-        };
-        // Last, so that what is refused for another reason does not use it up.
+        Ok(shard)
+    }
+
+    /// What is limited for each address and subject, and then for each second: what is refused for another reason does not
+    /// use that up.
+    fn caller(&self, address: Option<IpAddr>, subject: Option<&Arc<str>>) -> Result<Counted, Refused> {
+        let settings = self.shared.settings.load();
+        let held = self.gate.count(&settings, address, subject)?;
         if !self.gate.admits(settings.admissions_per_second) {
             return Err(Refused::Rate);
         }
+        Ok(held)
+    }
+
+    fn take(self: &Arc<Self>, shard: usize) -> Room {
         self.shared.streams[shard].fetch_add(1, Ordering::Relaxed);
         self.shared.metrics.connections.inc();
-        let room = Room { fanout: Arc::clone(self), shard, owner: Owner::Us };
-        Ok(Reservation { room, held })
+        Room { fanout: Arc::clone(self), shard, owner: Owner::Us }
     }
 }
+
+/// Who asks for a page, while it is served.
+pub struct Caller(#[expect(dead_code, reason = "held for its drop")] Counted);
 
 /// Room for one stream. Dropped unused, the room is free again.
 pub struct Reservation {
     room: Room,
-    held: Option<Held>,
+    held: Counted,
+    address: Option<IpAddr>,
 }
 
 impl Reservation {
     /// Finds the place where `subscription` begins. From here on nothing that it asks for is missed.
     ///
     /// # Errors
-    /// [`ReadError`] when the log can't tell now where `begin` is.
-    pub async fn begin(self, subscription: Arc<Subscription>, begin: &Begin) -> Result<Beginning, ReadError> {
-        let Self { room, held } = self;
-        if room.fanout.shared.interest.is_full(&subscription.selector) {
-            room.fanout.refused(Refused::Patterns);
-            return Err(ReadError::Unavailable("as many patterns as are matched are subscribed to"));
-        }
-        let interest = Interested::join(&room, subscription);
-        let head = room.fanout.head();
-        let start = Start::find(begin, &interest.subscription, &*room.fanout.log, head).await;
-        let start = start.inspect_err(|_| room.fanout.refused(Refused::Log))?;
+    /// [`Refused`] when that can't be told now.
+    pub async fn begin(self, subscription: Arc<Subscription>, begin: &Begin) -> Result<Beginning, Refused> {
+        let Self { room, held, address } = self;
+        let interest = Interested::join(&room, Arc::clone(&subscription), address);
+        let interest = interest.map_err(|TooHeavy| room.fanout.turned_away(Refused::Patterns))?;
+        let (fanout, head) = (&room.fanout, room.fanout.head());
+        let start = match begin {
+            Begin::Now => Start::Now(head),
+            Begin::Cursor(cursor) => Start::resolve(Some(cursor), head),
+            Begin::Since(_) => {
+                let (log, begin) = (Arc::clone(&fanout.log), begin.clone());
+                let find = async move { Start::find(&begin, &subscription, &*log, head).await };
+                fanout.search(&interest.subscription.selector, find).await?
+            }
+        };
         Ok(Beginning { room, interest, held, start })
     }
 }
@@ -180,7 +268,7 @@ impl Reservation {
 pub struct Beginning {
     room: Room,
     interest: Interested,
-    held: Option<Held>,
+    held: Counted,
     start: Start,
 }
 
@@ -228,9 +316,11 @@ struct Interested {
 
 impl Interested {
     /// Interest first, position second: an event is then either before the position or finds the shard listening.
-    fn join(room: &Room, subscription: Arc<Subscription>) -> Self {
-        room.fanout.shared.interest.join(&subscription.selector, room.shard);
-        Self { fanout: Arc::clone(&room.fanout), shard: room.shard, subscription, owner: Owner::Us }
+    fn join(room: &Room, subscription: Arc<Subscription>, address: Option<IpAddr>) -> Result<Self, TooHeavy> {
+        let Room { fanout, shard, .. } = room;
+        fanout.shared.weights.join(&subscription, *shard, address, fanout.weight())?;
+        fanout.shared.interest.join(&subscription.selector, *shard);
+        Ok(Self { fanout: Arc::clone(fanout), shard: *shard, subscription, owner: Owner::Us })
     }
 }
 
@@ -238,6 +328,7 @@ impl Drop for Interested {
     fn drop(&mut self) {
         if self.owner == Owner::Us {
             self.fanout.shared.interest.leave(&self.subscription.selector, self.shard);
+            self.fanout.shared.weights.leave(&self.subscription, self.shard);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::feeder::Pump;
 use super::limits::{ROOM_LOOK, ROOM_WAIT};
 use crate::event::{Cursor, Delivery, Filter, Position, Selector, Since, Topic};
 use crate::log::{
-    AppendError, Appended, Feed, Health, Log, Page, ReadError, ReadLimit, Tail, TopicUsage, Usage,
+    AppendError, Appended, Feed, Health, Log, Page, ReadError, ReadLimit, Scan, Tail, TopicUsage, Usage,
 };
 
 /// A log that feeds the ring after each append, where its kind allows that.
@@ -81,6 +81,10 @@ impl Log for Appender {
 
     async fn read(&self, selector: &Selector, after: Position, limit: ReadLimit) -> Result<Page, ReadError> {
         self.log.read(selector, after, limit).await
+    }
+
+    async fn read_on(&self, scan: &mut Scan, after: Position, limit: ReadLimit) -> Result<Page, ReadError> {
+        self.log.read_on(scan, after, limit).await
     }
 
     async fn locate(

@@ -3,6 +3,8 @@
 //! They are few and patient, and look into the log themselves; all they need is a reason to. While nobody waits, the feeder
 //! pays one load of a counter for each batch; else it matches the topics of the batch, as it does for the shards.
 //!
+//! What they ask for is weighed like a stream's, each for itself, before it is taken into the trie here.
+//!
 //! Nothing is overlooked: whoever begins to wait is counted first and looks into the log second, and the feeder counts those
 //! who wait after the log has shown what came. So one of the two sees the other.
 
@@ -13,6 +15,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use super::matcher::Matcher;
+use super::weights::Weight;
 use crate::event::{Selector, Topic};
 
 /// The feeder's end.
@@ -56,15 +59,15 @@ impl Arrivals {
         self.0.lock().told.iter().for_each(|(_, waiter)| waiter.notify_one());
     }
 
-    /// Begins to wait for what `selector` matches.
-    pub(super) fn listen(&self, selector: Selector) -> Arrival {
+    /// Begins to wait for what `selector` matches, which `weight` holds the room for.
+    pub(super) fn listen(&self, selector: Selector, weight: Weight) -> Arrival {
         let told = Arc::new(Notify::new());
         let mut waiters = self.0.lock();
         let waiter = waiters.told.insert(Arc::clone(&told)) as u32;
         waiters.matcher.insert(&selector, waiter);
         self.0.waiting.store(waiters.told.len(), Ordering::SeqCst);
         drop(waiters);
-        Arrival { shared: Arc::clone(&self.0), selector, waiter, told }
+        Arrival { shared: Arc::clone(&self.0), selector, waiter, told, weight }
     }
 }
 
@@ -75,6 +78,8 @@ pub struct Arrival {
     selector: Selector,
     waiter: u32,
     told: Arc<Notify>,
+    #[expect(dead_code, reason = "held for its drop")]
+    weight: Weight,
 }
 
 impl Arrival {
@@ -96,7 +101,8 @@ impl Drop for Arrival {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Pattern;
+    use crate::event::{Pattern, Subscription};
+    use crate::fanout::weights::Weights;
 
     /// Something has come of these topics.
     fn tell(arrivals: &Arrivals, topics: &[&str]) {
@@ -106,7 +112,9 @@ mod tests {
 
     fn listen(arrivals: &Arrivals, patterns: &[&str]) -> Arrival {
         let patterns = patterns.iter().map(|text| Pattern::parse(text).unwrap());
-        arrivals.listen(Selector::of(patterns.collect()))
+        let wanted = Subscription::to(Selector::of(patterns.collect()));
+        let weight = Weights::default().hold(&wanted, None, usize::MAX).unwrap();
+        arrivals.listen(wanted.selector, weight)
     }
 
     async fn has_come(arrival: &mut Arrival) -> bool {

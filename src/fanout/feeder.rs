@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::command::{Command, Fetched};
 use super::interest::Listeners;
-use super::limits::{IDLE_WAIT, PAGES, RETRY_WAIT};
+use super::limits::{IDLE_WAIT, RETRY_WAIT};
 use super::panic::EndOnPanic;
 use super::pump::{self, Follows, TakeReady};
 use super::ring::RingWriter;
@@ -151,12 +151,14 @@ async fn open(log: &dyn Log, base: Cursor, turned: &(impl Fn() + Sync)) -> Box<d
     }
 }
 
-/// Reads pages of history for one shard.
+/// Reads pages of history for one shard, of one of its lanes.
 pub(super) struct Fetcher {
     pub log: Arc<dyn Log>,
     pub requests: UnboundedReceiver<FetchRequest>,
     pub shards: Arc<[Handle]>,
     pub shard: usize,
+    /// Pages in the making or waiting for the shard, at most.
+    pub pages: usize,
     pub limit: ReadLimit,
 }
 
@@ -164,7 +166,7 @@ impl Fetcher {
     /// Runs until the fan-out is gone. A shard that does not take its pages waits for no more of them, and nobody else
     /// waits for it.
     pub(super) async fn run(mut self) {
-        let (room, limit) = (Arc::new(Semaphore::new(PAGES)), self.limit);
+        let (room, limit) = (Arc::new(Semaphore::new(self.pages)), self.limit);
         while let Some(request) = self.requests.recv().await {
             // Looked at before a place is waited for, and after: a page that nobody waits for any more is not read, and
             // holds up nobody.

@@ -1,5 +1,6 @@
-//! Who listens to what: the interest map. One topic by name is looked up; what patterns match is found in a
-//! [`Matcher`], at the cost of those that share the topic's beginning.
+//! Who listens to what: the interest map. Topics by name are looked up, however many one subscription names; what patterns
+//! match is found in a [`Matcher`], at the cost of those that share the topic's beginning. A name that one of its own
+//! subscription's patterns matches is left to that, so that a subscription is found once.
 //!
 //! Written when a subscription begins or ends, read once per event. A lock, of the `DashMap`'s shard or of the patterns, is
 //! held for a look-up or a small update, never across an await, a write to a socket or a callback. While nobody
@@ -12,7 +13,6 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use dashmap::DashMap;
 use slab::Slab;
 
-use super::limits::PATTERN_TOKENS;
 use super::matcher::Matcher;
 use crate::event::{Selector, Topic};
 
@@ -73,7 +73,7 @@ impl Count {
     }
 }
 
-/// Selectors that are more than one topic by name.
+/// Patterns, by what of them one subscription has.
 #[derive(Debug, Default)]
 struct Patterns {
     keys: HashMap<Selector, u32>,
@@ -85,8 +85,6 @@ struct Patterns {
 pub struct Interest {
     topics: DashMap<Topic, Count>,
     patterns: RwLock<Patterns>,
-    /// Tokens of all patterns of `patterns`.
-    tokens: AtomicUsize,
     /// Selectors in `patterns`. Raised before a joining subscription takes its position, like everything here.
     selectors: AtomicUsize,
     shards: usize,
@@ -97,25 +95,35 @@ impl Interest {
     #[must_use]
     pub fn new(shards: usize) -> Self {
         assert!((1..=MAX_SHARDS).contains(&shards), "a shard is a bit");
-        Self {
-            topics: DashMap::new(),
-            patterns: RwLock::default(),
-            tokens: AtomicUsize::new(0),
-            selectors: AtomicUsize::new(0),
-            shards,
-        }
+        Self { topics: DashMap::new(), patterns: RwLock::default(), selectors: AtomicUsize::new(0), shards }
     }
 
     /// A subscription begins on `shard`. To be called before the subscription's position is taken from the log's head:
     /// then an event is either before that position or finds the shard in the map.
     pub fn join(&self, selector: &Selector, shard: usize) {
-        let Selector::Topic(topic) = selector else { return self.join_patterns(selector, shard) };
-        self.topics.entry(topic.clone()).or_insert_with(|| Count::new(self.shards)).join(shard);
+        let Selector::Topic(topic) = selector else {
+            let (names, patterns) = selector.parts();
+            names.iter().for_each(|name| self.join_topic(name, shard));
+            return patterns.iter().for_each(|patterns| self.join_patterns(patterns, shard));
+        };
+        self.join_topic(topic, shard);
     }
 
     /// A subscription that joined ends.
     pub fn leave(&self, selector: &Selector, shard: usize) {
-        let Selector::Topic(topic) = selector else { return self.leave_patterns(selector, shard) };
+        let Selector::Topic(topic) = selector else {
+            let (names, patterns) = selector.parts();
+            names.iter().for_each(|name| self.leave_topic(name, shard));
+            return patterns.iter().for_each(|patterns| self.leave_patterns(patterns, shard));
+        };
+        self.leave_topic(topic, shard);
+    }
+
+    fn join_topic(&self, topic: &Topic, shard: usize) {
+        self.topics.entry(topic.clone()).or_insert_with(|| Count::new(self.shards)).join(shard);
+    }
+
+    fn leave_topic(&self, topic: &Topic, shard: usize) {
         let emptied = self.topics.get_mut(topic).is_some_and(|mut count| {
             count.leave(shard);
             count.is_empty()
@@ -131,7 +139,6 @@ impl Interest {
         let key = *keys.entry(selector.clone()).or_insert_with(|| {
             let key = counts.insert(Count::new(self.shards)) as u32;
             matcher.insert(selector, key);
-            self.tokens.fetch_add(tokens(selector), Ordering::Relaxed);
             key
         });
         counts[key as usize].join(shard);
@@ -147,19 +154,8 @@ impl Interest {
             patterns.counts.remove(key as usize);
             patterns.keys.remove(selector);
             patterns.matcher.remove(selector, key);
-            self.tokens.fetch_sub(tokens(selector), Ordering::Relaxed);
             self.selectors.store(patterns.counts.len(), Ordering::SeqCst);
         }
-    }
-
-    /// Whether there is no room for a selector of patterns that nobody has subscribed to. Some at the same time may each be
-    /// the last.
-    #[must_use]
-    pub fn is_full(&self, selector: &Selector) -> bool {
-        let Selector::Patterns(_) = selector else { return false };
-        let held = self.tokens.load(Ordering::Relaxed);
-        held + tokens(selector) > PATTERN_TOKENS
-            && self.patterns().is_none_or(|patterns| !patterns.keys.contains_key(selector))
     }
 
     /// The shards that listen to `topic`.
@@ -194,14 +190,6 @@ impl Interest {
     }
 }
 
-/// What a selector of patterns takes of [`PATTERN_TOKENS`].
-fn tokens(selector: &Selector) -> usize {
-    match selector {
-        Selector::Topic(_) => 0,
-        Selector::Patterns(patterns) => patterns.iter().map(|p| p.as_str().split('.').count()).sum(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,20 +216,19 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_so_many_patterns_and_for_more_of_the_same() {
-        let interest = Interest::new(1);
-        let of = |n: usize| {
-            let names = (0..64).map(|i| format!("p{n}.{i}.a.b.c.d.e.f.g.h.i.j.k.l.m.*"));
-            Selector::of(names.map(|text| Pattern::parse(&text).unwrap()).collect())
-        };
-        let most = PATTERN_TOKENS / (64 * 16);
-        (0..most).for_each(|n| interest.join(&of(n), 0));
-        assert!(interest.is_full(&of(most)) && !interest.is_full(&of(0)));
-        assert!(!interest.is_full(&Selector::Topic(Topic::parse("a").unwrap())));
-        interest.leave(&of(7), 0);
-        assert!(!interest.is_full(&of(most)));
-        (0..most).for_each(|n| interest.leave(&of(n), 0));
-        assert_eq!(interest.tokens.load(Ordering::Relaxed), 0);
+    fn names_are_looked_up_however_many_one_subscription_has() {
+        let interest = Interest::new(2);
+        let of = |texts: &[&str]| Selector::of(texts.iter().map(|t| Pattern::parse(t).unwrap()).collect());
+        let topic = |name: &str| Topic::parse(name).unwrap();
+        let two = |n: usize| of(&[&format!("users.{n}"), "org.1"]);
+        (0..100).for_each(|n| interest.join(&two(n), n % 2));
+        assert!(interest.patterns().is_none(), "nothing is matched");
+        assert_eq!(interest.subscribers(&topic("org.1")), 100);
+        assert_eq!(interest.subscribers(&topic("users.7")), 1);
+        assert!(interest.listeners(&topic("users.7")).contains(1));
+        assert!(!interest.listeners(&topic("users.7")).contains(0));
+        (0..100).for_each(|n| interest.leave(&two(n), n % 2));
+        assert!(interest.topics.is_empty());
     }
 
     #[test]
@@ -260,6 +247,8 @@ mod tests {
         interest.leave(&both, 1);
         assert_eq!(interest.subscribers(&topic("orders.8")), 0);
         interest.leave(&of(&["orders.7", "users.*"]), 0);
+        interest.leave(&of(&["orders.7"]), 0);
         assert!(interest.write().matcher.is_empty() && interest.patterns().is_none());
+        assert!(interest.topics.is_empty());
     }
 }

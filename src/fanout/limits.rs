@@ -69,6 +69,16 @@ pub const PAGE: ReadLimit = ReadLimit { events: 512, bytes: 192 << 10 };
 /// bounds what a storm of replays keeps in memory.
 pub const PAGES: usize = 16;
 
+/// The same, of patterns, which take longer: a lane of their own, so that who resumes one topic waits for none of them.
+pub const PATTERN_PAGES: usize = 4;
+
+/// Searches for where a stream begins, and pages for the edge, of what patterns match, at one time. They share the fetcher's
+/// thread with the pages of all shards, of which each has its turn after a slice of each of these.
+pub const SEARCHES: usize = 2;
+
+/// How long such a search waits for its turn. Each takes milliseconds where there are ten thousands of topics.
+pub const SEARCH_WAIT: Duration = Duration::from_secs(2);
+
 /// How long a page that could not be read is left alone: the log is in trouble, and many may wait for it.
 pub const REREAD: Duration = Duration::from_millis(250);
 
@@ -105,14 +115,38 @@ pub const PATROL: Duration = Duration::from_secs(1);
 /// Slots of the heartbeat wheel: the interval is cut into so many ticks.
 pub const WHEEL_SLOTS: u32 = 64;
 
-/// Ages that may be kept of connections that are gone, whatever their number.
-pub const AGES_KEPT: usize = 64;
+/// Deadlines that may be kept of connections that are gone, whatever their number.
+pub const DEADLINES_KEPT: usize = 64;
+
+// Grants.
+
+/// How long before its grant is over a stream ends at most, and what part of the time it has left. Between half of the
+/// lesser and all of it: 15,000 streams that were granted together end at 1,000 a second, and a token's leeway is 30 s, so
+/// that by default none ends before its `exp`.
+pub const GRANT_LEAD: Duration = Duration::from_secs(30);
+pub const GRANT_LEAD_PART: u64 = 10;
+
+/// How long those who are judged again may take of a turn, but for the last of them: what is live waits for no more than
+/// this and one signature, which takes 0.05 to 0.4 ms.
+pub const JUDGE_TIME: Duration = Duration::from_micros(250);
 
 // What is kept of topics and told of connections.
 
-/// Tokens of all patterns, and of topics named together with others, that are subscribed to. Each takes at most
-/// [`PATTERN_TOKEN_BYTES`] in the interest map and in each shard that has a subscriber to it: 24 MiB, where no two begin alike.
-pub const PATTERN_TOKENS: usize = 200_000;
+/// Bytes that subscriptions may take beside their connections, for each connection that there may be: patterns, topics named
+/// together, types. Two topics by name take about half of it; and what many subscribe to alike is counted once.
+pub const WEIGHT_PER_CONNECTION: usize = 1 << 10;
+
+/// The same, at least, however few connections there may be: some of them have the most that a query can hold.
+pub const WEIGHT_LEAST: usize = 8 << 20;
+
+/// What part of that the subscriptions may take that one address was the first to ask for.
+pub const SHARE: usize = 4;
+
+/// Bytes of a topic that is named together with others, without its text, in the interest map and on a shard.
+pub const NAME_BYTES: usize = 256;
+
+/// Bytes of a type in a filter, without its text.
+pub const TYPE_BYTES: usize = 48;
 
 /// Bytes of one token of a pattern among many, at most, without what an allocator adds; a test holds it.
 pub const PATTERN_TOKEN_BYTES: usize = 128;
@@ -138,8 +172,9 @@ pub const DISCARDS: usize = 4;
 
 // Who may pin no more is disconnected only after new ones have been kept away for a while.
 const _: () = assert!(REPLAY_PINNED_BYTES < PINNED_BYTES);
-// Patterns never take more than a part of what history does by default.
-const _: () = assert!(PATTERN_TOKENS * PATTERN_TOKEN_BYTES <= 32 << 20);
+// One address alone may have a few subscriptions of the most topics, tokens and types that a query can ask for.
+const _: () =
+    assert!(64 * (16 * 2 * PATTERN_TOKEN_BYTES + 256 + TYPE_BYTES + 128) * 4 <= WEIGHT_LEAST / SHARE);
 // A page of the list may be had in one look.
 const _: () = assert!(LISTED <= LISTED_SLOTS);
 // Who may be searched for in the ring is found there, and not overtaken at once.

@@ -6,7 +6,6 @@
 //! with a cursor: it reads on from the ring or from history as its socket takes it, and joins its group exactly where
 //! it meets it. There is no queue per connection, so no subscriber can make the server grow.
 
-mod addresses;
 mod admit;
 mod appender;
 mod arrivals;
@@ -14,8 +13,10 @@ mod batch;
 mod command;
 mod doorbell;
 mod feeder;
+mod holders;
 #[doc(hidden)]
 pub mod interest;
+mod judge;
 mod limits;
 mod list;
 #[doc(hidden)]
@@ -26,42 +27,49 @@ mod pump;
 mod reader;
 #[doc(hidden)]
 pub mod ring;
+mod search;
 mod settings;
 mod shard;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::runtime::Handle as Runtime;
 use tokio::sync::oneshot;
 
 use self::admit::Gate;
-pub use self::admit::{Beginning, Refused, Reservation};
+pub use self::admit::{Beginning, Caller, Refused, Reservation};
 use self::appender::Appender;
 pub use self::arrivals::Arrival;
 use self::arrivals::Arrivals;
 use self::command::Command;
-pub use self::command::{Admission, Fault, Listed, Outcome};
+pub use self::command::{Admission, Fault, ListOnly, Listed, Outcome};
 use self::feeder::{FeederThread, Fetcher, Pump};
 use self::interest::Interest;
 pub use self::interest::MAX_SHARDS;
-use self::limits::{Bounds, WEDGED};
+pub use self::judge::{Judge, Round};
+use self::limits::{Bounds, PAGES, PATTERN_PAGES, WEDGED};
 pub use self::list::{ConnId, ListFrom};
 pub use self::metrics::{Closed, Metrics};
 use self::panic::EndOnPanic;
 pub use self::reader::{Reader, Start, Told};
 use self::ring::Ring;
+use self::search::Searches;
 pub use self::settings::{Settings, Slow};
 use self::shard::{Handle, Progress, Seed};
-use self::shared::Shared;
 pub use self::shared::Silence;
-use crate::event::{Selector, Topic};
+use self::shared::{Lanes, Shared};
+use self::weights::{TooHeavy, Weights};
+use crate::event::{Subscription, Topic};
 use crate::live::Live;
+use crate::log::clock::Clock;
 use crate::log::{Feed, Log, ReadError};
 
 /// The fan-out's handle, for the edge, the ingress and the application.
@@ -73,6 +81,7 @@ pub struct Fanout {
     pump: Arc<Pump>,
     shards: Arc<[Handle]>,
     feeder: Arc<Progress>,
+    searches: Searches,
     draining: AtomicBool,
     /// Streams that the process has descriptors for.
     descriptors: usize,
@@ -92,21 +101,22 @@ impl Fanout {
         descriptors: usize,
         silence: Silence,
     ) -> io::Result<Arc<Self>> {
-        Self::start_within(log, settings, metrics, shards, descriptors, silence, Bounds::default())
+        let limits = Limits { shards, descriptors, bounds: Bounds::default() };
+        Self::start_within(log, settings, metrics, limits, silence, Clock::system())
     }
 
     fn start_within(
         log: Arc<dyn Log>,
         settings: Live<Settings>,
         metrics: Metrics,
-        shards: usize,
-        descriptors: usize,
+        limits: Limits,
         silence: Silence,
-        bounds: Bounds,
+        clock: Clock,
     ) -> io::Result<Arc<Self>> {
+        let Limits { shards, descriptors, bounds } = limits;
         let base = log.head();
         let (writer, ring) = Ring::with_capacity(base, bounds.ring_entries, bounds.ring_bytes);
-        let (fetchers, requests): (Vec<_>, Vec<_>) = (0..shards).map(|_| unbounded_channel()).unzip();
+        let (fetchers, requests): (Vec<_>, Vec<_>) = (0..shards).map(|_| Lanes::new()).unzip();
         let shared = Arc::new(Shared {
             started: Instant::now(),
             bounds,
@@ -114,6 +124,10 @@ impl Fanout {
             settings,
             metrics,
             silence,
+            clock,
+            judge: OnceLock::new(),
+            rounds: AtomicU64::new(0),
+            weights: Weights::default(),
             arrivals: Arrivals::default(),
             streams: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
             lingering: AtomicUsize::new(0),
@@ -138,18 +152,19 @@ impl Fanout {
             pump: Arc::clone(&pump),
         };
         spawn_async("log-feeder", feed.run())?;
-        let fetchers: Vec<Fetcher> = requests
-            .into_iter()
-            .enumerate()
-            .map(|(shard, requests)| Fetcher {
-                log: Arc::clone(&log),
-                requests,
-                shards: Arc::clone(&shards),
-                shard,
-                limit: bounds.page,
-            })
-            .collect();
-        spawn_async("log-fetcher", run_all(fetchers))?;
+        let fetcher = |shard, requests, pages| Fetcher {
+            log: Arc::clone(&log),
+            requests,
+            shards: Arc::clone(&shards),
+            shard,
+            pages,
+            limit: bounds.page,
+        };
+        let mut fetchers = Vec::with_capacity(2 * shards.len());
+        for (shard, [topics, patterns]) in requests.into_iter().enumerate() {
+            fetchers.extend([fetcher(shard, topics, PAGES), fetcher(shard, patterns, PATTERN_PAGES)]);
+        }
+        let fetching = spawn_async("log-fetcher", run_all(fetchers))?;
         Ok(Arc::new(Self {
             shared,
             log,
@@ -158,6 +173,7 @@ impl Fanout {
             pump,
             shards,
             feeder,
+            searches: Searches::on(fetching),
             draining: AtomicBool::new(false),
             descriptors,
         }))
@@ -196,11 +212,15 @@ impl Fanout {
         Ok(purged)
     }
 
-    /// Tells when something has come of what `selector` matches: for those who wait for a page of history. What the log shows
-    /// when this returns is not told.
-    #[must_use]
-    pub fn arrivals(&self, selector: Selector) -> Arrival {
-        self.shared.arrivals.listen(selector)
+    /// Tells when something has come of what `subscription` selects, to somebody at `address` who waits for a page of history
+    /// of it. What the log shows when this returns is not told: it is to be looked into after this.
+    ///
+    /// # Errors
+    /// [`Refused::Patterns`] when there is no room for what is asked for.
+    pub fn arrivals(&self, subscription: &Subscription, address: Option<IpAddr>) -> Result<Arrival, Refused> {
+        let weight = self.shared.weights.hold(subscription, address, self.weight());
+        let weight = weight.map_err(|TooHeavy| self.turned_away(Refused::Patterns))?;
+        Ok(self.shared.arrivals.listen(subscription.selector.clone(), weight))
     }
 
     /// Counts a gap that was told in a page.
@@ -261,6 +281,14 @@ impl Fanout {
     }
 }
 
+/// How large a fan-out is.
+struct Limits {
+    shards: usize,
+    /// Streams that the process has descriptors for.
+    descriptors: usize,
+    bounds: Bounds,
+}
+
 /// Starts a thread whose panic ends the process.
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -270,10 +298,12 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// As [`spawn`], for a future on a runtime of its own.
-fn spawn_async(name: &str, run: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+/// As [`spawn`], for a future on a runtime of its own, which takes on more while that runs.
+fn spawn_async(name: &str, run: impl Future<Output = ()> + Send + 'static) -> io::Result<Runtime> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    spawn(name, move || runtime.block_on(run))
+    let handle = runtime.handle().clone();
+    spawn(name, move || runtime.block_on(run))?;
+    Ok(handle)
 }
 
 /// Serves the requests of all shards until they are gone.

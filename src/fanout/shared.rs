@@ -1,20 +1,23 @@
 //! What the shards, the feeder and the edge share.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::arrivals::Arrivals;
 use super::command::PageKey;
 use super::interest::Interest;
+use super::judge::Judge;
 use super::limits::Bounds;
 use super::metrics::Metrics;
 use super::settings::Settings;
+use super::weights::Weights;
 use crate::event::Subscription;
 use crate::live::Live;
+use crate::log::clock::Clock;
 
 /// For how long the peer of a socket has acknowledged nothing, though something on its way to it asks for that; none when it
 /// owes nothing, or nobody knows.
@@ -34,14 +37,39 @@ pub struct Shared {
     pub metrics: Metrics,
     /// For how long a subscriber's peer has owed an acknowledgement.
     pub silence: Silence,
+    /// The wall clock, by which grants end.
+    pub clock: Clock,
+    /// Judges grants by what holds when it is asked; none until the application has said so.
+    pub(super) judge: OnceLock<Judge>,
+    /// How often streams were judged again.
+    pub(super) rounds: AtomicU64,
+    /// What subscriptions take.
+    pub(super) weights: Weights,
     /// Tells who waits for a page.
     pub(super) arrivals: Arrivals,
     /// Streams of each shard, those on their way to it included.
     pub(super) streams: Box<[AtomicUsize]>,
     /// Sockets of streams that are over, until they are closed.
     pub(super) lingering: AtomicUsize,
-    /// To the fetcher of each shard. At most one request for each connection is under way, so it needs no bound of its own.
-    pub(super) fetchers: Box<[UnboundedSender<FetchRequest>]>,
+    /// To the fetchers of each shard. At most one request for each connection is under way, so it needs no bound of its own.
+    pub(super) fetchers: Box<[Lanes]>,
+}
+
+/// To the fetchers of a shard.
+pub(super) struct Lanes {
+    /// Of topics that are named, which are found at once.
+    pub topics: UnboundedSender<FetchRequest>,
+    /// Of what patterns match, which is looked for.
+    pub patterns: UnboundedSender<FetchRequest>,
+}
+
+impl Lanes {
+    /// A shard's lanes, and their ends, in the same order.
+    pub fn new() -> (Self, [UnboundedReceiver<FetchRequest>; 2]) {
+        let (topics, to_topics) = unbounded_channel();
+        let (patterns, to_patterns) = unbounded_channel();
+        (Self { topics, patterns }, [to_topics, to_patterns])
+    }
 }
 
 /// A shard asks for a page of history.
@@ -57,8 +85,10 @@ pub struct FetchRequest {
 impl Shared {
     /// Asks for a page for this shard.
     pub fn fetch(&self, shard: usize, request: FetchRequest) {
+        let Lanes { topics, patterns } = &self.fetchers[shard];
+        let lane = if request.subscription.selector.is_looked_for() { patterns } else { topics };
         // The fetcher ends with the process.
-        let _ = self.fetchers[shard].send(request);
+        let _ = lane.send(request);
     }
 
     /// A stream of this shard has ended.

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::memory::{AnyOf, TopicId};
 use crate::event::{Cursor, Delivery, Epoch, Filter, LoggedEvent, Millis, Position, Selector, Since, Topic};
 
 /// The ordered log. See the module's documentation for what every kind promises.
@@ -65,6 +66,16 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// [`ReadError`]; nothing is lost by it, the caller may read again.
     async fn read(&self, selector: &Selector, after: Position, limit: ReadLimit) -> Result<Page, ReadError>;
+
+    /// As [`Log::read`], for a reader that goes on from page to page: what `scan` keeps from one to the next is not looked for
+    /// again. `after` never goes back. What comes behind the head that the first page saw may be left for another scan, as if
+    /// it were appended when this one is over.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    async fn read_on(&self, scan: &mut Scan, after: Position, limit: ReadLimit) -> Result<Page, ReadError> {
+        self.read(&scan.selector, after, limit).await
+    }
 
     /// The place just before the events that `since` names, for a subscription to `selector` through `filter`. The head,
     /// when nothing is kept of it; never after it. The filter matters to [`Since::Last`] alone: what lies between the
@@ -233,6 +244,44 @@ pub struct ReadLimit {
     pub events: usize,
     /// Bytes of data.
     pub bytes: usize,
+}
+
+/// Reads of one selector that follow each other. A kind of log that must look for what the selector matches keeps here what
+/// it found.
+#[derive(Debug)]
+pub struct Scan {
+    selector: Selector,
+    found: Option<Found>,
+}
+
+/// What was found, by numbers of the log's own.
+#[derive(Debug)]
+struct Found {
+    any: AnyOf,
+    topics: Box<[TopicId]>,
+    /// The head before.
+    upto: Position,
+}
+
+impl Scan {
+    /// Of which nothing is read yet.
+    #[must_use]
+    pub fn of(selector: &Selector) -> Self {
+        Self { selector: selector.clone(), found: None }
+    }
+
+    /// What is read.
+    #[must_use]
+    pub fn selector(&self) -> &Selector {
+        &self.selector
+    }
+
+    /// What it has cost so far to find topics: how many were looked at, and how many of their tokens, in a read each. 0 where
+    /// nothing had to be found.
+    #[must_use]
+    pub fn looks(&self) -> usize {
+        self.found.as_ref().map_or(0, |found| found.any.looks())
+    }
 }
 
 /// A page of history.

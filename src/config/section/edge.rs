@@ -176,6 +176,7 @@ impl Raw {
             max_connection_age,
             max_connections,
             per_ip: self.limits.per_ip as usize,
+            per_subject: 0,
             admissions_per_second: self.limits.admissions_per_second,
             slow: self.build_slow(check),
         }

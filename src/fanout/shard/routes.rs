@@ -1,7 +1,8 @@
 //! From a topic to the groups of this shard that listen to it.
 //!
-//! Groups of one topic by name are looked up. Groups of patterns are matched once per topic: the answer is kept, in
-//! bounded room, until a group of patterns comes or goes.
+//! Groups of topics by name are looked up. Groups of patterns are matched once per topic: the answer is kept, in
+//! bounded room, until a group of patterns comes or goes. A group of both has those names apart that its own patterns don't
+//! match, so that it is found once.
 
 use std::collections::HashMap;
 
@@ -20,29 +21,31 @@ pub(super) struct Routes {
 impl Routes {
     /// A group of this selector is there.
     pub(super) fn insert(&mut self, selector: &Selector, group: u32) {
-        match selector {
-            Selector::Topic(topic) => self.named.entry(topic.clone()).or_default().push(group),
-            Selector::Patterns(_) => {
-                self.patterns.insert(selector, group);
-                self.matched.clear();
-            }
+        let (names, patterns) = selector.parts();
+        for topic in names {
+            self.named.entry(topic).or_default().push(group);
+        }
+        if let Some(patterns) = patterns {
+            self.patterns.insert(&patterns, group);
+            self.matched.clear();
         }
     }
 
     /// The group is gone.
     pub(super) fn remove(&mut self, selector: &Selector, group: u32) {
-        match selector {
-            Selector::Topic(topic) => {
-                let Some(groups) = self.named.get_mut(topic) else { return };
-                groups.retain(|&known| known != group);
-                if groups.is_empty() {
-                    self.named.remove(topic);
-                }
+        let (names, patterns) = selector.parts();
+        for topic in names {
+            let Some(groups) = self.named.get_mut(&topic) else { continue };
+            if let Some(index) = groups.iter().position(|&known| known == group) {
+                groups.swap_remove(index);
             }
-            Selector::Patterns(_) => {
-                self.patterns.remove(selector, group);
-                self.matched.clear();
+            if groups.is_empty() {
+                self.named.remove(&topic);
             }
+        }
+        if let Some(patterns) = patterns {
+            self.patterns.remove(&patterns, group);
+            self.matched.clear();
         }
     }
 
@@ -60,6 +63,8 @@ impl Routes {
     pub(super) fn reaches(&mut self, topic: &Topic, selector: &Selector, group: u32) -> bool {
         match selector {
             Selector::Topic(one) => one == topic,
+            Selector::Patterns(_) if selector.names(topic) => true,
+            Selector::Patterns(_) if self.patterns.is_empty() => false,
             Selector::Patterns(_) => {
                 if !self.matched.contains_key(topic) {
                     self.match_once(topic);
@@ -111,8 +116,21 @@ mod tests {
         assert_eq!(found(&mut routes, "a.b"), [0, 1, 2]);
         routes.remove(&of(&["a.*", "a.**"]), 1);
         assert_eq!(found(&mut routes, "a.b"), [0, 2]);
+        let both = of(&["a.b", "c", "a.*"]);
+        routes.insert(&both, 3);
+        assert_eq!(found(&mut routes, "a.b"), [0, 2, 3]);
+        assert_eq!((found(&mut routes, "c"), found(&mut routes, "a.c")), (vec![3, 2], vec![2, 3]));
+        for (name, reached) in [("a.b", true), ("c", true), ("a.c", true), ("d", false)] {
+            assert_eq!(routes.reaches(&topic(name), &both, 3), reached, "{name}");
+        }
+        routes.remove(&both, 3);
         routes.remove(&of(&["a.b"]), 0);
         routes.remove(&of(&["**"]), 2);
+        let names = of(&["a.b", "c"]);
+        routes.insert(&names, 4);
+        assert!(routes.reaches(&topic("c"), &names, 4) && !routes.reaches(&topic("d"), &names, 4));
+        assert!(found(&mut routes, "c") == [4] && routes.matched.is_empty());
+        routes.remove(&names, 4);
         assert_eq!(found(&mut routes, "a.b"), [0; 0]);
         assert!(routes.named.is_empty() && routes.patterns.is_empty() && routes.matched.is_empty());
     }

@@ -19,6 +19,9 @@ pub struct Bounds {
     pub tail_bytes: usize,
     /// Topics that a read over patterns looks at in one critical section, about 50 µs.
     pub read_slice: usize,
+    /// Looks at topics and at their tokens in one critical section, while those that patterns match are looked for: about
+    /// 50 µs, whatever the patterns are.
+    pub match_slice: usize,
     /// Topics or evictions per critical section of maintenance, about 50 µs.
     pub sweep_slice: usize,
     /// Topics swept per tick for events over age. Reads and appends look at their own topic's age whatever happens
@@ -35,6 +38,7 @@ impl Default for Bounds {
             tail_events: 65_536,
             tail_bytes: 16 * 1024 * 1024,
             read_slice: 1024,
+            match_slice: 4096,
             sweep_slice: 512,
             sweep_topics: 16_384,
         }

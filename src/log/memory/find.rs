@@ -1,40 +1,41 @@
 //! Finding topics: those that patterns match, and those that a list shows.
 //!
 //! Where few topics were published to of late, they are walked from the newest; else by their names, in slices, from
-//! what the pattern begins with.
+//! what the patterns begin with. Either is one walk for all patterns, and what it costs is counted as it goes.
 
 use std::ops::Bound;
 
 use super::MemoryLog;
+use super::any_of::AnyOf;
 use super::state::State;
 use super::topic::{TopicHistory, TopicId};
-use crate::event::{Millis, Pattern, Position, Topic};
+use crate::event::{Millis, Position, Topic};
 use crate::log::TopicUsage;
 
 impl MemoryLog {
-    /// The topics that `patterns` match, each once, and the head before they were looked for: topics that come into being
-    /// meanwhile have no event up to it. Without those that are `old`, which says of a topic that neither it nor any that
-    /// was published to before it is of interest.
-    pub(super) fn find(
+    /// The topics that `any` of some patterns matches, each once, and the head before they were looked for: topics that come
+    /// into being meanwhile have no event up to it. Without those that are `old`, which says of a topic that neither it nor
+    /// any that was published to before it is of interest.
+    pub(super) async fn find(
         &self,
-        patterns: &[Pattern],
-        old: impl Fn(&TopicHistory) -> bool,
+        any: &mut AnyOf,
+        old: impl Fn(&TopicHistory) -> bool + Sync,
     ) -> (Vec<TopicId>, Position) {
-        let slice = self.bounds.read_slice;
-        let upto = {
+        let budget = self.bounds.match_slice;
+        let (mut found, upto) = {
             let state = self.shared.lock();
-            if let Some(ids) = state.recent(patterns, &old, slice) {
+            if let Some(ids) = state.recent(any, &old, budget) {
                 return (ids, state.head);
             }
-            state.head
+            (state.named_among(any.names(), &old), state.head)
         };
-        let mut found = Vec::new();
-        for pattern in patterns {
+        for index in 0..any.prefixes().len() {
             let mut from = None;
-            self.in_slices(|state| {
-                from = state.by_name(pattern, from.as_ref(), &old, slice, &mut found);
+            self.in_slices_kindly(|state| {
+                from = state.by_name(index, any, from.as_ref(), &old, budget, &mut found);
                 from.is_some()
-            });
+            })
+            .await;
         }
         found.sort_unstable();
         found.dedup();
@@ -55,45 +56,55 @@ impl MemoryLog {
 }
 
 impl State {
-    /// Topics that `patterns` match and that are not [`old`](MemoryLog::find), when no more than `most` topics are not:
-    /// the common case of a subscriber that was away for a moment.
+    /// Topics that `any` matches and that are not [`old`](MemoryLog::find), when those that are not can be looked through
+    /// with `budget` looks: the common case of a subscriber that was away for a moment.
     fn recent(
         &self,
-        patterns: &[Pattern],
+        any: &mut AnyOf,
         old: impl Fn(&TopicHistory) -> bool,
-        most: usize,
+        budget: usize,
     ) -> Option<Vec<TopicId>> {
+        let stop = any.looks() + budget;
         let mut found = Vec::new();
-        for (count, id) in self.recency.iter().enumerate() {
+        for id in self.recency.iter() {
             let topic = &self.topics[id.index()];
             if old(topic) {
                 break;
             }
-            if count == most {
+            if any.looks() >= stop {
                 return None;
             }
-            if patterns.iter().any(|p| p.matches(&topic.name)) {
+            if any.matches(&topic.name) {
                 found.push(id);
             }
         }
         Some(found)
     }
 
-    /// Adds to `found` those topics behind `from` in the order of names that `pattern` matches and that are not `old`,
-    /// looking at no more than `most`. The name to go on from, if there are more.
+    /// Those of these topics that are there and not `old`.
+    fn named_among(&self, names: &[Topic], old: impl Fn(&TopicHistory) -> bool) -> Vec<TopicId> {
+        let known = names.iter().filter_map(|name| self.by_name.get(name).copied());
+        known.filter(|id| !old(&self.topics[id.index()])).collect()
+    }
+
+    /// Adds to `found` those topics behind `from` in the order of names, under the prefix of `any` with this `index`, that
+    /// it matches and that are not `old`, with no more than about `budget` looks. The name to go on from, if there are more.
     fn by_name(
         &self,
-        pattern: &Pattern,
+        index: usize,
+        any: &mut AnyOf,
         from: Option<&Topic>,
         old: impl Fn(&TopicHistory) -> bool,
-        most: usize,
+        budget: usize,
         found: &mut Vec<TopicId>,
     ) -> Option<Topic> {
-        for (count, (name, id)) in self.named(literal_prefix(pattern), from).enumerate() {
-            if pattern.matches(name) && !old(&self.topics[id.index()]) {
+        let stop = any.looks() + budget;
+        let prefix = any.prefixes()[index].clone();
+        for (name, id) in self.named(&prefix, from) {
+            if any.matches(name) && !old(&self.topics[id.index()]) {
                 found.push(id);
             }
-            if count + 1 == most {
+            if any.looks() >= stop {
                 return Some(name.clone());
             }
         }
@@ -141,10 +152,4 @@ impl State {
         let names = self.in_order.range::<str, _>((start, Bound::Unbounded));
         names.map(|(name, &id)| (name, id)).take_while(move |(name, _)| name.as_str().starts_with(prefix))
     }
-}
-
-/// What every topic that the pattern matches begins with.
-fn literal_prefix(pattern: &Pattern) -> &str {
-    let text = pattern.as_str();
-    text.split_once('*').map_or(text, |(prefix, _)| prefix)
 }

@@ -9,9 +9,10 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::MemoryLog;
+use super::any_of::AnyOf;
 use super::state::State;
 use super::topic::{TopicHistory, TopicId};
-use crate::event::{Filter, LoggedEvent, Millis, Pattern, Position, Selector, Since};
+use crate::event::{Filter, LoggedEvent, Millis, Position, Selector, Since};
 use crate::log::clock::millis;
 
 /// How much later than an event that was received after it one may be placed: several times what a webhook's body and its
@@ -22,51 +23,52 @@ const DISORDER: Duration = Duration::from_mins(1);
 impl MemoryLog {
     /// See [`crate::log::Log::locate`].
     ///
-    /// A topic's events that are too old are bisected. The last n that the filter admits are walked to, and kept
-    /// in a heap of n places, 16 bytes each and no more than there are events; a search holds its thread to its end, so
-    /// that there are no more of them than threads.
-    pub(super) fn place(&self, selector: &Selector, filter: &Filter, since: Since) -> Position {
+    /// A topic's events that are too old are bisected. The last n that the filter admits are walked to; of several topics
+    /// they are kept in a heap of n places, 16 bytes each and no more than there are events: how many such searches there
+    /// are at one time is for the caller to bound. It waits for nothing, and lets others on its thread have their turns.
+    pub(super) async fn place(&self, selector: &Selector, filter: &Filter, since: Since) -> Position {
         let now = self.clock.now();
         let slice = self.bounds.read_slice;
         let (mut search, ids) = match selector {
             Selector::Topic(name) => {
                 let state = self.shared.lock();
                 let id = state.by_name.get(name).copied();
-                (Search::new(filter, since, now, state.head), id.into_iter().collect())
+                (Search::of_one(filter, since, now, state.head), id.into_iter().collect())
             }
             Selector::Patterns(patterns) => {
-                if let Some(place) = self.place_of_recent(patterns, filter, since, now) {
+                let mut any = AnyOf::new(patterns);
+                if let Some(place) = self.place_of_recent(&mut any, filter, since, now) {
                     return place;
                 }
                 let earliest = received_since(since, now);
-                let (ids, upto) = self.find(patterns, |topic| is_older(topic, earliest));
+                let (ids, upto) = self.find(&mut any, |topic| is_older(topic, earliest)).await;
                 (Search::new(filter, since, now, upto), ids)
             }
         };
-        self.in_slices(|state| search.go_on(state, &ids, slice));
+        self.in_slices_kindly(|state| search.go_on(state, &ids, slice)).await;
         search.place()
     }
 
     /// The place of the last n where they lie in the topics that were published to last, as they mostly do.
     fn place_of_recent(
         &self,
-        patterns: &[Pattern],
+        any: &mut AnyOf,
         filter: &Filter,
         since: Since,
         now: Millis,
     ) -> Option<Position> {
         let Since::Last(_) = since else { return None };
-        let slice = self.bounds.read_slice;
+        let stop = any.looks() + self.bounds.match_slice;
         let state = &mut *self.shared.lock();
         let mut search = Search::new(filter, since, now, state.head);
-        let ids: Vec<TopicId> = state.recency.iter().take(slice).collect();
-        let mut budget = slice;
+        let ids: Vec<TopicId> = state.recency.iter().take(self.bounds.read_slice).collect();
+        let mut budget = self.bounds.read_slice;
         for &id in &ids {
             let topic = &state.topics[id.index()];
             if search.is_beyond(topic.last) {
                 return Some(search.place());
             }
-            if patterns.iter().any(|p| p.matches(&topic.name)) && !search.look(state, id, &mut budget) {
+            if any.looks() >= stop || any.matches(&topic.name) && !search.look(state, id, &mut budget) {
                 return None;
             }
         }
@@ -110,6 +112,27 @@ enum Found {
     First { since: Millis, first: Option<Position> },
     /// The `most` newest, the oldest of them on top.
     Newest { most: usize, newest: BinaryHeap<Reverse<Position>> },
+    /// The same, of one topic: the oldest so far, and how many more.
+    Last { left: usize, oldest: Option<Position> },
+}
+
+impl Found {
+    /// Takes the next of the newest events, which is older than those of its topic that were taken before.
+    fn add(&mut self, position: Position) {
+        match self {
+            Self::First { .. } => {}
+            Self::Newest { most, newest } => {
+                newest.push(Reverse(position));
+                if newest.len() > *most {
+                    newest.pop();
+                }
+            }
+            Self::Last { left, oldest } => {
+                *left -= 1;
+                *oldest = Some(position);
+            }
+        }
+    }
 }
 
 impl<'a> Search<'a> {
@@ -119,6 +142,15 @@ impl<'a> Search<'a> {
             Since::Oldest | Since::Ago(_) => Found::First { since: received_since(since, now), first: None },
         };
         Self { filter, now, upto, found, next: 0, within: None }
+    }
+
+    /// Of one topic, which has its events in order already.
+    fn of_one(filter: &'a Filter, since: Since, now: Millis, upto: Position) -> Self {
+        let mut search = Self::new(filter, since, now, upto);
+        if let Since::Last(left) = since {
+            search.found = Found::Last { left, oldest: None };
+        }
+        search
     }
 
     /// Looks at `ids`, from where it ended before, at no more than `most` topics and events. Whether more are left.
@@ -144,7 +176,7 @@ impl<'a> Search<'a> {
         let topic = &state.topics[id.index()];
         self.within = match self.found {
             Found::First { .. } => self.look_forwards(topic, budget),
-            Found::Newest { .. } => self.look_backwards(topic, budget),
+            Found::Newest { .. } | Found::Last { .. } => self.look_backwards(topic, budget),
         };
         *budget = budget.saturating_sub(1);
         self.within.is_none()
@@ -182,13 +214,8 @@ impl<'a> Search<'a> {
             if self.is_beyond(position) {
                 break;
             }
-            if self.filter.admits(event.event.kind.as_ref())
-                && let Found::Newest { most, newest } = &mut self.found
-            {
-                newest.push(Reverse(position));
-                if newest.len() > *most {
-                    newest.pop();
-                }
+            if self.filter.admits(event.event.kind.as_ref()) {
+                self.found.add(position);
             }
             *budget = budget.saturating_sub(1);
             if *budget == 0 {
@@ -204,13 +231,14 @@ impl<'a> Search<'a> {
             Found::Newest { most, newest } => {
                 newest.len() >= *most && newest.peek().is_none_or(|oldest| position <= oldest.0)
             }
+            Found::Last { left, .. } => *left == 0,
             Found::First { .. } => false,
         }
     }
 
     fn place(mut self) -> Position {
         let first = match &mut self.found {
-            Found::First { first, .. } => *first,
+            Found::First { first: found, .. } | Found::Last { oldest: found, .. } => *found,
             Found::Newest { newest, .. } => newest.pop().map(|oldest| oldest.0),
         };
         first.map_or(self.upto, Position::before)

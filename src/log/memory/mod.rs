@@ -6,6 +6,7 @@
 //! What could take long (a lowered limit, a sweep, a read over very many topics) is done in slices, between which
 //! appends go on.
 
+mod any_of;
 mod bounds;
 #[cfg(test)]
 mod conforms;
@@ -29,15 +30,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+pub(super) use self::any_of::AnyOf;
 pub use self::bounds::Bounds;
 use self::read::Range;
 use self::state::State;
 use self::tail::MemoryTail;
-use self::topic::TopicId;
+pub(super) use self::topic::TopicId;
 use super::clock::Clock;
 use super::{
-    AppendError, Appended, Feed, Health, HistorySettings, Log, Page, ReadError, ReadLimit, Tail, TopicUsage,
-    Usage,
+    AppendError, Appended, Feed, Health, HistorySettings, Log, Page, ReadError, ReadLimit, Scan, Tail,
+    TopicUsage, Usage,
 };
 use crate::event::{
     Cursor, Delivery, Epoch, Filter, Position, Selector, Since, Topic, limits::DELIVERY_EVENTS,
@@ -150,6 +152,13 @@ impl MemoryLog {
     fn in_slices(&self, mut slice: impl FnMut(&mut State) -> bool) {
         while slice(&mut self.shared.lock()) {}
     }
+
+    /// As [`Self::in_slices`], for what runs beside others on one thread: they have their turn after each slice.
+    async fn in_slices_kindly(&self, mut slice: impl FnMut(&mut State) -> bool + Send) {
+        while slice(&mut self.shared.lock()) {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 #[async_trait]
@@ -202,8 +211,16 @@ impl Log for MemoryLog {
                 let range = Range { after, limit, now: self.clock.now() };
                 self.shared.lock().read_topic(name, range)
             }
-            Selector::Patterns(patterns) => self.read_patterns(patterns, after, limit),
+            Selector::Patterns(_) => self.read_patterns(&mut Scan::of(selector), after, limit).await,
         })
+    }
+
+    /// Topics are looked for in the first read that has to.
+    async fn read_on(&self, scan: &mut Scan, after: Position, limit: ReadLimit) -> Result<Page, ReadError> {
+        match scan.selector() {
+            selector @ Selector::Topic(_) => self.read(&selector.clone(), after, limit).await,
+            Selector::Patterns(_) => Ok(self.read_patterns(scan, after, limit).await),
+        }
     }
 
     /// Costs a walk over the topics that were published to in the asked-for time, or that hold the asked-for number of
@@ -214,7 +231,7 @@ impl Log for MemoryLog {
         filter: &Filter,
         since: Since,
     ) -> Result<Position, ReadError> {
-        Ok(self.place(selector, filter, since))
+        Ok(self.place(selector, filter, since).await)
     }
 
     async fn topics(

@@ -5,11 +5,12 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::MemoryLog;
+use super::any_of::AnyOf;
 use super::losses::Loss;
 use super::state::State;
 use super::topic::{TopicHistory, TopicId};
-use crate::event::{LoggedEvent, Millis, Pattern, Position, Topic};
-use crate::log::{Coverage, Page, ReadLimit};
+use crate::event::{LoggedEvent, Millis, Position, Selector, Topic};
+use crate::log::{Coverage, Found, Page, ReadLimit, Scan};
 
 /// What one read asks for, beside its selector.
 #[derive(Clone, Copy, Debug)]
@@ -27,26 +28,45 @@ pub(super) struct Range {
 const TRIES: usize = 3;
 
 impl MemoryLog {
-    /// A page of all topics that `patterns` match.
-    pub(super) fn read_patterns(&self, patterns: &[Pattern], after: Position, limit: ReadLimit) -> Page {
-        let (ids, upto) = self.find(patterns, |topic| topic.last <= after);
+    /// A page of all topics that the patterns of `scan` match: those that it found, once it has looked for them. What they
+    /// hold is read up to where the head was then.
+    pub(super) async fn read_patterns(&self, scan: &mut Scan, after: Position, limit: ReadLimit) -> Page {
+        let Scan { selector, found } = scan;
+        let found = match found {
+            Some(found) => found,
+            None => found.insert(self.found(selector, after).await),
+        };
+        let Found { any, topics, upto } = found;
         let range = Range { after, limit, now: self.clock.now() };
         for _ in 0..TRIES {
-            let mut merge = Merge::new(range, upto);
-            let mut slices = ids.chunks(self.bounds.read_slice);
-            self.in_slices(|state| {
+            let mut merge = Merge::new(range, *upto);
+            let mut slices = topics.chunks(self.bounds.read_slice);
+            any.looked(topics.len());
+            self.in_slices_kindly(|state| {
                 merge.gather(state, slices.next().unwrap_or_default());
                 slices.len() > 0
-            });
+            })
+            .await;
             if let Some(page) = merge.finish(&self.shared.lock()) {
                 return page;
             }
         }
         // For the last time, in one critical section, so that nothing is evicted in between.
+        any.looked(topics.len());
         let state = &mut *self.shared.lock();
-        let mut merge = Merge::new(range, upto);
-        merge.gather(state, &ids);
+        let mut merge = Merge::new(range, *upto);
+        merge.gather(state, topics);
         merge.finish(state).expect("nothing was evicted since the topics were gathered")
+    }
+
+    async fn found(&self, selector: &Selector, after: Position) -> Found {
+        let patterns = match selector {
+            Selector::Topic(_) => &[][..],
+            Selector::Patterns(patterns) => patterns,
+        };
+        let mut any = AnyOf::new(patterns);
+        let (topics, upto) = self.find(&mut any, |topic| topic.last <= after).await;
+        Found { any, topics: topics.into(), upto }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What only the memory log promises: its exact limits, counts and bounds.
 
+mod many;
 mod places;
 
 use std::sync::Arc;
@@ -293,7 +294,7 @@ async fn the_longest_quiet_topic_is_forgotten_and_that_is_told_without_a_count()
 
 #[tokio::test]
 async fn names_are_walked_in_slices_when_very_many_topics_were_busy() {
-    let f = fixture(|_, b| b.read_slice = 2);
+    let f = fixture(|_, b| (b.read_slice, b.match_slice) = (2, 3));
     for n in 0..20 {
         f.publish(&format!("{}.t{n}", if n % 3 == 0 { "x" } else { "y" }), &[1]).await;
     }
@@ -403,7 +404,7 @@ async fn a_page_read_in_slices_while_events_go_is_complete_where_it_says_so() {
     let f = fixture(|s, b| {
         s.default.events = 20;
         s.rules = vec![(Pattern::parse("t.7.7").unwrap(), TopicLimits { events: 0, ..s.default })];
-        (b.read_slice, b.topics) = (2, 20);
+        (b.read_slice, b.match_slice, b.topics) = (2, 3, 20);
     });
     let publisher = {
         let (log, deliveries): (_, Vec<_>) = (

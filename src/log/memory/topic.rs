@@ -15,7 +15,7 @@ const TOPIC_FIXED: usize = 384;
 
 /// A topic's place in the log's tables. Given again after the topic was forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct TopicId(pub u32);
+pub(in crate::log) struct TopicId(pub u32);
 
 impl TopicId {
     pub(super) fn index(self) -> usize {

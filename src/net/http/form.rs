@@ -4,6 +4,7 @@
 //! as `%2B`; in a path, which is no form, `+` stays `+`.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use super::percent::{DecodeError, decode};
 
@@ -29,6 +30,22 @@ pub fn text(value: &[u8]) -> Result<String, DecodeError> {
         value.into()
     };
     decode(&spaced).map(Cow::into_owned)
+}
+
+/// A duration: a whole number and a unit, as in the configuration.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    count.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::io::{ErrorKind, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 
 use prometheus::Registry;
@@ -24,16 +25,19 @@ use crate::event::{
     Delivery, Event, EventType, Filter, Format, LoggedEvent, Millis, Pattern, Selector, Since, Topic,
 };
 use crate::fanout::arrivals::Arrivals;
-use crate::fanout::command::Fetched;
+use crate::fanout::command::{Counted, Fetched};
 use crate::fanout::feeder::fetch;
 use crate::fanout::interest::Interest as Interests;
+use crate::fanout::judge::Round;
 use crate::fanout::limits::Bounds;
 use crate::fanout::reader::Start;
 use crate::fanout::ring::RingWriter;
 use crate::fanout::shared::FetchRequest;
+use crate::fanout::shared::Lanes;
+use crate::fanout::weights::Weights;
 use crate::fanout::{Metrics, Settings, Slow};
 use crate::live::Live;
-use crate::log::clock::ManualClock;
+use crate::log::clock::{Clock, ManualClock};
 use crate::log::memory::MemoryLog;
 use crate::log::{HistorySettings, Log as _, ReadLimit, Tail, TopicLimits};
 
@@ -168,6 +172,7 @@ impl World {
             max_connection_age: None,
             max_connections: usize::MAX,
             per_ip: 0,
+            per_subject: 0,
             admissions_per_second: 0,
             slow: Slow::Gap,
         };
@@ -190,8 +195,12 @@ impl World {
             silence: Box::new(|_| None),
             streams: [AtomicUsize::new(0)].into(),
             lingering: AtomicUsize::new(0),
-            fetchers: [fetcher].into(),
+            fetchers: [Lanes { topics: fetcher.clone(), patterns: fetcher }].into(),
+            weights: Weights::default(),
             arrivals: Arrivals::default(),
+            clock: Clock::system(),
+            judge: OnceLock::new(),
+            rounds: AtomicU64::new(0),
         };
         let (writer, ring) = Ring::with_capacity(base, BOUNDS.ring_entries, BOUNDS.ring_bytes);
         let (seed, _) = Seed::new(0, Arc::new(shared), ring).unwrap();
@@ -321,6 +330,8 @@ impl World {
             framing: wish.framing,
             head: b"\r\n\r\n"[..].into(),
             rule: "".into(),
+            grant: None,
+            judged: Round::default(),
         };
         let subscription = Arc::new(subscription(wish));
         let shared = &self.shard.shared;
@@ -341,7 +352,7 @@ impl World {
             began,
             raw: Vec::new(),
         };
-        self.shard.admit(Admit { admission, subscription, held: None, start });
+        self.shard.admit(Admit { admission, subscription, held: Counted::default(), start });
         self.clients.push(client);
     }
 

@@ -91,7 +91,7 @@ async fn an_event_that_was_placed_late_hides_none_that_was_received_after_it() {
 /// What no slice finds in time is found by the next: topics in the hundreds, and an event that is far from either end.
 #[tokio::test]
 async fn a_place_is_found_in_slices() {
-    let at = fixture(|_, bounds| bounds.read_slice = 3);
+    let at = fixture(|_, bounds| (bounds.read_slice, bounds.match_slice) = (3, 5));
     let rare = Filter::of(vec![EventType::parse("rare").unwrap()]);
     let mut delivery = at.delivery("t.5", &[1]);
     delivery.events[0].kind = Some(EventType::parse("rare").unwrap());
