@@ -12,6 +12,7 @@ use super::snapshot::Snapshots;
 use super::webhooks::Webhooks;
 use super::{Bound, StartError, now};
 use crate::admin::{self, Admin};
+use crate::auth::Revoked;
 use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
 use crate::ingress::{self, Ingress};
@@ -29,6 +30,7 @@ pub(super) struct Parts<'a> {
     pub lifecycle: &'a Lifecycle,
     pub registry: &'a Registry,
     pub fanout: &'a Arc<Fanout>,
+    pub revoked: &'a Arc<Revoked>,
     pub budget: Budget,
 }
 
@@ -97,6 +99,12 @@ impl Parts<'_> {
             self.snapshots.rule_of(),
             self.lifecycle.clone(),
             self.budget.edge,
+            edge::Judge {
+                settings: settings.clone(),
+                revoked: Arc::clone(self.revoked),
+                failures: edge::AccessFailures::register(self.registry)?,
+                clock: now,
+            },
         );
         Ok(Edge::new(settings, self.lifecycle.clone(), metrics, Roots::System).with_topics(subscribe))
     }

@@ -1,7 +1,10 @@
 //! What the edge is configured with.
 
+use std::sync::Arc;
+
 use super::client_address::TrustedProxies;
 use super::cors::Cors;
+use crate::auth::Auth;
 use crate::net::{Upstream, UpstreamTimeouts};
 
 /// The edge's part of the configuration. All of it is replaced by a reload.
@@ -19,6 +22,8 @@ pub struct Settings {
     pub cors: Option<Cors>,
     /// Topics and patterns of one connection at most.
     pub topics_per_connection: usize,
+    /// Who may listen.
+    pub access: Arc<Auth>,
     /// Whose word about their callers is believed.
     pub trusted_proxies: TrustedProxies,
 }
