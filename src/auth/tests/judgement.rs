@@ -73,7 +73,11 @@ fn several_topics_each_for_itself() {
     assert_eq!(judge(&rules, &["p.a", "a", "b"], Some(&["a", "b"])), Ok(()));
     assert_eq!(judge(&rules, &["p.a", "a", "b"], Some(&["a"])), Err(Denied::Topic));
     assert_eq!(judge(&rules, &["p.a", "a"], None), Err(Denied::NoToken));
-    assert_eq!(judge(&rules, &["p.a", "d", "a"], None), Err(Denied::Rule), "what nobody may have comes first");
+    assert_eq!(
+        judge(&rules, &["p.a", "d", "a"], None),
+        Err(Denied::Rule),
+        "what nobody may have comes first"
+    );
 }
 
 #[test]

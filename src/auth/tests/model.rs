@@ -96,7 +96,8 @@ impl Model {
 
 fn any_pattern() -> impl Strategy<Value = String> {
     let word = prop_oneof![3 => Just("a"), 2 => Just("b"), 1 => Just("a~2Eb"), 3 => Just("*")];
-    let last = prop_oneof![3 => Just("a"), 2 => Just("b"), 1 => Just("a~2Eb"), 2 => Just("*"), 2 => Just("**")];
+    let last =
+        prop_oneof![3 => Just("a"), 2 => Just("b"), 1 => Just("a~2Eb"), 2 => Just("*"), 2 => Just("**")];
     (proptest::collection::vec(word, 0..3), last).prop_map(|(mut words, last)| {
         words.push(last);
         words.join(".")
@@ -138,7 +139,14 @@ fn any_value() -> impl Strategy<Value = (Value, Option<&'static str>)> {
 /// A template, and what it is with `{sub}` replaced by a word.
 fn any_template() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "{sub}", "{sub}.**", "{sub}.*", "a.{sub}", "*.{sub}", "*.{sub}.**", "{sub}.{sub}", "b.**",
+        "{sub}",
+        "{sub}.**",
+        "{sub}.*",
+        "a.{sub}",
+        "*.{sub}",
+        "*.{sub}.**",
+        "{sub}.{sub}",
+        "b.**",
     ])
 }
 

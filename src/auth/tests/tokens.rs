@@ -73,11 +73,8 @@ fn whom_it_is_about_and_how_long() {
 
 #[test]
 fn one_that_never_ends() {
-    let policy = Policy {
-        expiry: Expiry::Optional,
-        leeway: Duration::ZERO,
-        ..Policy::new(vec![Algorithm::Hs256])
-    };
+    let policy =
+        Policy { expiry: Expiry::Optional, leeway: Duration::ZERO, ..Policy::new(vec![Algorithm::Hs256]) };
     let secret = Secret::new(SECRET);
     let checker = Checker::new(policy, Keys::secret(&secret, None), None);
     let tokens = Tokens::new(checker, "topics", Vec::new());

@@ -31,10 +31,10 @@ use super::check::Check;
 use super::written::{Environment, show_duration};
 use crate::ingress::Registry;
 
+pub(super) use self::auth::secrets as auth_secrets;
 pub use self::drain::Drain;
 pub use self::fanout::Shards;
 pub use self::log::LogKind;
-pub(super) use self::auth::secrets as auth_secrets;
 pub(super) use self::sources::secrets as source_secrets;
 pub use self::topics::TopicRule;
 

@@ -21,9 +21,7 @@ impl Written for AllowTemplate {
     const EXPECTED: &'static str = "a pattern with claims in it such as \"users.{sub}.**\" (in quotes)";
 
     fn read(text: &str) -> Result<Self, Misread> {
-        Template::parse(text)
-            .map(Self)
-            .map_err(|why| Misread::Because(TemplateError::to_string(&why).into()))
+        Template::parse(text).map(Self).map_err(|why| Misread::Because(TemplateError::to_string(&why).into()))
     }
 }
 
@@ -43,7 +41,8 @@ impl Written for TopicsClaim {
 
     fn read(text: &str) -> Result<Self, Misread> {
         if REGISTERED.contains(&text) {
-            let why = format!("{text} means something else in every token (RFC 7519); expected another claim");
+            let why =
+                format!("{text} means something else in every token (RFC 7519); expected another claim");
             return Err(Misread::Because(why.into()));
         }
         let odd = |c: char| c.is_whitespace() || c.is_control();

@@ -59,7 +59,8 @@ fn relate(raw: &Raw, has: Has, check: &mut Check<'_>) {
         let message = "nothing says which tokens in it are good; expected auth.jwt as well";
         check.refuse_together(&["auth.cookie", "auth.jwt"], message);
     } else if !has.jwt && !has.forward {
-        let message = "nobody could listen to anything; expected jwt or forward in it, or no section auth at all";
+        let message =
+            "nobody could listen to anything; expected jwt or forward in it, or no section auth at all";
         check.refuse_together(&["auth", "auth.jwt", "auth.forward"], message);
     }
 }

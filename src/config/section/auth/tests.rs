@@ -26,7 +26,8 @@ fn read(text: &str) -> (Auth, Vec<String>, Vec<String>) {
     assert!(refusals.is_empty(), "{text}");
     let mut tree = yaml::parse(text).unwrap();
     schema::drop_empty(&mut tree);
-    let misses: Vec<_> = schema::validate(&mut tree).iter().map(|miss| format!("{}: {}", miss.path, miss.message)).collect();
+    let misses: Vec<_> =
+        schema::validate(&mut tree).iter().map(|miss| format!("{}: {}", miss.path, miss.message)).collect();
     assert_eq!(misses, [""; 0], "{text}");
     let root: Root = serde_json::from_value(tree).unwrap();
     let variable = |name: &str| (name == "SECRET").then(|| OsString::from(SECRET));
@@ -74,7 +75,10 @@ fn the_default_by_what_there_is() {
     for (text, want) in [
         (format!("auth: {{ {JWT} }}"), Access::Jwt),
         (format!("auth: {{ {FORWARD} }}"), Access::Forward),
-        (format!("topics: [ {{ name: a, match: a, access: forward }} ]\nauth: {{ {JWT}, {FORWARD} }}"), Access::Jwt),
+        (
+            format!("topics: [ {{ name: a, match: a, access: forward }} ]\nauth: {{ {JWT}, {FORWARD} }}"),
+            Access::Jwt,
+        ),
         ("topics: [ { name: a, match: a, access: deny } ]".to_owned(), Access::Public),
     ] {
         assert_eq!(good(&text).rules.default_access(), want, "{text}");
@@ -92,7 +96,8 @@ fn everything() {
     );
     let tokens = auth.tokens.as_ref().unwrap();
     assert_eq!(tokens.claim(), "https://id.example/topics");
-    let Value::Object(claims) = json!({ "iss": "a", "sub": "4.2", "exp": 2_000_000_000, "https://id.example/topics": "x" })
+    let Value::Object(claims) =
+        json!({ "iss": "a", "sub": "4.2", "exp": 2_000_000_000, "https://id.example/topics": "x" })
     else {
         panic!()
     };
@@ -118,7 +123,8 @@ fn everything() {
 
 #[test]
 fn defaults_of_the_keys() {
-    let auth = good(&format!("auth: {{ {JWT}, {FORWARD} }}\ntopics: [ {{ name: a, match: a, access: forward }} ]"));
+    let auth =
+        good(&format!("auth: {{ {JWT}, {FORWARD} }}\ntopics: [ {{ name: a, match: a, access: forward }} ]"));
     assert_eq!(auth.tokens.unwrap().claim(), "topics");
     assert_eq!(auth.cookie, None);
     let forward = auth.forward.unwrap();
@@ -147,11 +153,22 @@ fn what_does_not_go_together() {
 #[test]
 fn what_deserves_a_word() {
     warned(&format!("auth: {{ {JWT}, {FORWARD} }}"), "auth.forward: the app is never asked");
-    warned("edge: { limits: { per_subject: 1 } }", "edge.limits.per_subject: never reached: without auth.jwt");
-    let rules = |first: &str, second: &str| format!("topics:\n  - {{ name: a, {first} }}\n  - {{ name: b, {second} }}\n");
-    warned(&rules("match: 'a.**'", "match: 'a.*'"), "topics[1].match: never reached: topics[0] matches all of it");
+    warned(
+        "edge: { limits: { per_subject: 1 } }",
+        "edge.limits.per_subject: never reached: without auth.jwt",
+    );
+    let rules = |first: &str, second: &str| {
+        format!("topics:\n  - {{ name: a, {first} }}\n  - {{ name: b, {second} }}\n")
+    };
+    warned(
+        &rules("match: 'a.**'", "match: 'a.*'"),
+        "topics[1].match: never reached: topics[0] matches all of it",
+    );
     warned(&rules("match: a", "match: a"), "topics[1].match: never reached: topics[0] matches the same");
-    warned(&rules("match: 'a.*'", "match: '*.b', access: deny"), "topics[0]: everybody may listen to what it");
+    warned(
+        &rules("match: 'a.*'", "match: '*.b', access: deny"),
+        "topics[0]: everybody may listen to what it",
+    );
     good(&rules("match: 'a.*'", "match: '*.b', access: public"));
     good(&rules("match: 'a.*'", "match: 'b.*', access: deny"));
     good(&rules("match: 'a.*', access: public", "match: '*.b', access: deny"));
@@ -161,11 +178,23 @@ fn what_deserves_a_word() {
 fn what_the_schema_refuses() {
     for (text, want) in [
         ("auth: { jwt: { algorithms: [HS256], audiences: a } }", "auth.jwt.audiences: unknown key"),
-        ("auth: { jwt: { algorithms: [HS256], topics_claim: exp } }", "auth.jwt.topics_claim: exp means something"),
-        ("auth: { jwt: { algorithms: [HS256], topics_claim: '' } }", "auth.jwt.topics_claim: expected the name of"),
+        (
+            "auth: { jwt: { algorithms: [HS256], topics_claim: exp } }",
+            "auth.jwt.topics_claim: exp means something",
+        ),
+        (
+            "auth: { jwt: { algorithms: [HS256], topics_claim: '' } }",
+            "auth.jwt.topics_claim: expected the name of",
+        ),
         ("auth: { jwt: { algorithms: [HS256], allow: ['${sub}'] } }", "auth.jwt.allow[0]: ${…} is for"),
-        ("auth: { jwt: { algorithms: [HS256], allow: ['a.{sub'] } }", "auth.jwt.allow[0]: { and } don't pair"),
-        ("auth: { jwt: { algorithms: [HS256], allow: ['{a}{b}'] } }", "auth.jwt.allow[0]: two claims in one token"),
+        (
+            "auth: { jwt: { algorithms: [HS256], allow: ['a.{sub'] } }",
+            "auth.jwt.allow[0]: { and } don't pair",
+        ),
+        (
+            "auth: { jwt: { algorithms: [HS256], allow: ['{a}{b}'] } }",
+            "auth.jwt.allow[0]: two claims in one token",
+        ),
         ("auth: { jwt: { algorithms: [HS256], allow: 'a' } }", "auth.jwt.allow: expected"),
         ("auth: { jwt: { algorithms: [none] } }", "auth.jwt.algorithms[0]: a token that is not signed"),
         ("auth: { jwt: {} }", "auth.jwt.algorithms: missing; expected a list of algorithms"),
@@ -186,7 +215,8 @@ fn what_the_schema_refuses() {
 
 #[test]
 fn secrets_are_watched_and_not_shown() {
-    let text = "{ jwt: { algorithms: [HS256], keys: [ { secret: { env: SECRET } }, { secret: { file: s } } ] } }";
+    let text =
+        "{ jwt: { algorithms: [HS256], keys: [ { secret: { env: SECRET } }, { secret: { file: s } } ] } }";
     let raw: Raw = serde_json::from_value(yaml::parse(text).unwrap()).unwrap();
     let variable = |_: &str| Some(OsString::from(SECRET));
     let environment = Environment { variable: &variable, folder: Path::new("/f") };

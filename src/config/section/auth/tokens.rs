@@ -19,7 +19,7 @@ pub(in crate::config) struct Raw {
 
 /// What of it is not for senders.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub(super) struct Grants {
+pub(in crate::config) struct Grants {
     /// The claim that lists what the bearer may listen to: a name or pattern, or a list of these.
     #[serde(default = "topics_claim")]
     pub topics_claim: Text<TopicsClaim>,
@@ -48,7 +48,9 @@ impl JsonSchema for Raw {
         let mut grants = json_schema!({});
         grants.clone_from(&Grants::json_schema(generator));
         let more = grants.get_mut("properties").and_then(|more| more.as_object_mut()).map(std::mem::take);
-        if let Some(properties) = schema.get_mut("properties").and_then(|properties| properties.as_object_mut()) {
+        if let Some(properties) =
+            schema.get_mut("properties").and_then(|properties| properties.as_object_mut())
+        {
             properties.extend(more.into_iter().flatten());
         }
         schema
