@@ -49,8 +49,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "event", "verify", "expr", "content", "jwt", "auth", "log", "fanout", "net", "relay", "ingress", "edge",
-            "admin", "live", "secret",
+            "event", "verify", "expr", "content", "jwt", "auth", "log", "fanout", "net", "relay", "ingress",
+            "edge", "admin", "live", "secret",
         ],
     ),
     (

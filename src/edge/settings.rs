@@ -26,6 +26,8 @@ pub struct Settings {
     pub access: Arc<Auth>,
     /// Whose word about their callers is believed.
     pub trusted_proxies: TrustedProxies,
+    /// Who may listen.
+    pub access: Arc<Auth>,
 }
 
 impl Settings {
