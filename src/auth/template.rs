@@ -44,9 +44,7 @@ pub enum TemplateError {
     )]
     Claim,
     /// Two claims in one token.
-    #[error(
-        "two claims in one token can mean the same for different bearers; expected a dot between them"
-    )]
+    #[error("two claims in one token can mean the same for different bearers; expected a dot between them")]
     Two,
     /// The rest is no pattern.
     #[error("no pattern: {0}")]
