@@ -22,8 +22,6 @@ pub struct Settings {
     pub cors: Option<Cors>,
     /// Topics and patterns of one connection at most.
     pub topics_per_connection: usize,
-    /// Who may listen.
-    pub access: Arc<Auth>,
     /// Whose word about their callers is believed.
     pub trusted_proxies: TrustedProxies,
     /// Who may listen.

@@ -166,7 +166,6 @@ impl Raw {
             },
             cors: self.cors.as_ref().map(|cors| cors.build(check)),
             topics_per_connection: unlimited_at_zero(self.limits.topics_per_connection),
-            access: std::sync::Arc::default(),
             trusted_proxies: self.trusted_proxies.iter().filter_map(Item::get).map(|proxy| proxy.0).collect(),
             access: Arc::new(access),
         };

@@ -27,10 +27,10 @@ const REASONS: [&str; 25] = [
     "denied",
     "topic",
     "app",
-    // Of the app.
-    APP_UNAUTHORIZED,
-    APP_FORBIDDEN,
-    APP_UNAVAILABLE,
+    // Of the app: [`crate::forward::AppRefusal`].
+    "app_401",
+    "app_403",
+    "app_failed",
     WITHDRAWN,
 ];
 
@@ -44,12 +44,6 @@ pub(super) const CROSS_SITE: &str = "cross_site";
 pub(super) const COOKIES: &str = "cookies";
 /// The token, or whom it is about, was revoked.
 pub(super) const REVOKED: &str = "revoked";
-/// The app answered 401.
-pub(super) const APP_UNAUTHORIZED: &str = "app_unauthorized";
-/// The app answered 403.
-pub(super) const APP_FORBIDDEN: &str = "app_forbidden";
-/// The app did not say.
-pub(super) const APP_UNAVAILABLE: &str = "app_unavailable";
 /// It was granted, and no longer is: a page that had waited.
 pub(super) const WITHDRAWN: &str = "withdrawn";
 

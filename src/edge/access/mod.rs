@@ -32,9 +32,11 @@ use super::query::QueryToken;
 use super::settings::Settings;
 use crate::auth::{AppWord, Auth, Bearer, Denied, Grant, Needs, Revoked};
 use crate::event::{Millis, Selector};
+use crate::forward::{AppRefusal, Ask, Forward};
 use crate::jwt::TokenError;
 use crate::live::Live;
 use crate::net::Peer;
+use crate::net::http::Way;
 
 /// What it takes to judge who may listen.
 pub struct Judge {
@@ -44,6 +46,8 @@ pub struct Judge {
     pub revoked: Arc<Revoked>,
     /// Counts who is refused.
     pub failures: Failures,
+    /// Asks the app, where a rule says so.
+    pub forward: Forward,
     /// The time.
     pub clock: fn() -> Millis,
 }
@@ -56,6 +60,8 @@ pub(super) struct Gate(Judge);
 pub(super) struct Terms {
     auth: Arc<Auth>,
     site: Site,
+    /// How the request came, as far as proxies are believed.
+    way: Way,
 }
 
 impl Terms {
@@ -67,7 +73,7 @@ impl Terms {
         }
         let way = client_address::way(peer, &request.headers, &settings.trusted_proxies);
         let site = Site::of(&request.headers, &way, settings.cors.as_ref());
-        Some(Self { auth, site })
+        Some(Self { auth, site, way })
     }
 }
 
@@ -158,7 +164,7 @@ impl Gate {
         // As far as it goes without the app: who is refused anyway is not worth a question.
         let all = AppWord::default();
         auth.rules.judge(wanted, bearer, Some(&all)).map_err(|why| denied(why, doubt))?;
-        let word = if needs.forward { Some(self.ask_app(auth, request).await?) } else { None };
+        let word = if needs.forward { Some(self.ask_app(terms, request, wanted).await?) } else { None };
         if word.is_some() {
             auth.rules.judge(wanted, bearer, word.as_ref()).map_err(|why| denied(why, doubt))?;
         }
@@ -204,10 +210,21 @@ impl Gate {
 
     async fn ask_app(
         &self,
-        _auth: &Auth,
-        _request: &RequestHeader,
+        terms: &Terms,
+        request: &RequestHeader,
+        wanted: &Selector,
     ) -> Result<AppWord, (Refusal, &'static str)> {
-        Err((Refusal::Unable, metrics::APP_UNAVAILABLE))
+        let ask = Ask { head: request, way: terms.way.clone(), wanted };
+        let told = self.0.forward.ask(terms.auth.forward.as_ref(), ask).await;
+        told.map_err(|refusal| {
+            let reason = refusal.as_str();
+            let refusal = match refusal {
+                AppRefusal::Unauthorized { challenges } => Refusal::AppUnauthorized(challenges),
+                AppRefusal::Forbidden => Refusal::Forbidden,
+                AppRefusal::Failed(_) => Refusal::Unable,
+            };
+            (refusal, reason)
+        })
     }
 }
 

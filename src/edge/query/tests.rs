@@ -209,9 +209,7 @@ fn pages_and_what_is_left_alone() {
         assert_eq!(asked.token, want, "{query}");
         assert_eq!(Asked { token: QueryToken::None, ..asked }, plain);
     }
-    for noise in
-        ["utm_source=x", "Topic=b", "x=%zz", "%zz", "&&", "="]
-    {
+    for noise in ["utm_source=x", "Topic=b", "x=%zz", "%zz", "&&", "="] {
         assert_eq!(ask(&format!("/a?{noise}")).as_ref(), Ok(&plain), "{noise}");
     }
 }
