@@ -91,8 +91,8 @@ fn everything() {
         "auth:\n  jwt: { algorithms: [HS256], keys: [ { secret: { env: SECRET } } ], issuer: a, topics_claim: \
          'https://id.example/topics', allow: ['users.{sub}.**', news] }\n  cookie: __Host-session\n  forward: { url: \
          'unix:/run/app.sock:/may-listen', timeout: 5s, cache: 10s }\ntopics:\n  - { name: p, match: 'p.**', access: \
-         public }\n  - { name: a, match: 'a.**', access: forward }\n  - { name: h, match: 'h.**', history: { events: 1 } }\n\
-           - { name: d, match: 'd.**', access: deny }\nedge: { limits: { per_subject: 5 } }\n",
+         public }\n  - { name: a, match: 'a.**', access: forward }\n  - { name: h, match: 'h.**', history: { events: 1 } }\n  \
+         - { name: d, match: 'd.**', access: deny }\nedge: { limits: { per_subject: 5 } }\n",
     );
     let tokens = auth.tokens.as_ref().unwrap();
     assert_eq!(tokens.claim(), "https://id.example/topics");
