@@ -274,7 +274,8 @@ fn convert(
     }
     let mut config = root.build(&mut check, &environment, registry);
     let token = config.admin.token.iter().map(|token| ("admin.token".to_owned(), token.clone()));
-    let secrets = token.chain(section::source_secrets(&root.sources, &environment));
+    let keys = section::auth_secrets(root.auth.as_ref(), &environment);
+    let secrets = token.chain(keys).chain(section::source_secrets(&root.sources, &environment));
     config.effective = diff::Effective::of(&root, secrets.collect::<BTreeMap<_, _>>());
     let Check { mut problems, mut warnings, .. } = check;
     problem::sort(&mut problems);
