@@ -92,7 +92,7 @@ fn time(text: &str, now: Millis) -> Option<Millis> {
         return Some(Millis(now.0.checked_add(number * 1000)?));
     }
     let (least, most) = SINCE_1970;
-    (least..=most).contains(&number).then_some(Millis(number * 1000))
+    (least..=most).contains(&number).then(|| Millis(number * 1000))
 }
 
 /// `WWW-Authenticate`, line by line, as far as there is room.
@@ -218,6 +218,7 @@ mod tests {
             "999999999",
             "1700000001000",
             "253402300800",
+            "20000000000000000",
             "99999999999999999999999",
             "",
             "-1",
