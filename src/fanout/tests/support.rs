@@ -223,11 +223,7 @@ impl Server {
         begin: &Begin,
         buffers: Option<usize>,
     ) -> Result<Subscriber, Refused> {
-        let (socket, stream) = connect(buffers);
-        let reservation = self.fanout.reserve(Some([127, 0, 0, 1].into()), None, begin)?;
-        let beginning = self.wait(reservation.begin(Arc::new(subscription), begin)).unwrap();
-        beginning.admit(admission(socket, None, self.fanout.round()));
-        Ok(Subscriber::new(stream))
+        self.open_with(subscription, begin, buffers, None, self.fanout.round())
     }
 
     /// A subscriber with a grant, which was judged in this round.
@@ -238,10 +234,27 @@ impl Server {
         grant: &Arc<Grant>,
         judged: Round,
     ) -> Result<Subscriber, Refused> {
-        let (socket, stream) = connect(None);
-        let reservation = self.fanout.reserve(Some([127, 0, 0, 1].into()), grant.subject.as_ref(), begin)?;
-        let beginning = self.wait(reservation.begin(Arc::new(to(&[topic])), begin)).unwrap();
-        beginning.admit(admission(socket, Some(Arc::clone(grant)), judged));
+        self.open_with(to(&[topic]), begin, None, Some(grant), judged)
+    }
+
+    /// As [`Server::open_granted`], from now on and with a socket that takes little.
+    pub fn open_narrow(&self, topic: &str, grant: &Arc<Grant>, judged: Round) -> Subscriber {
+        self.open_with(to(&[topic]), &Begin::Now, Some(4096), Some(grant), judged).unwrap()
+    }
+
+    fn open_with(
+        &self,
+        subscription: Subscription,
+        begin: &Begin,
+        buffers: Option<usize>,
+        grant: Option<&Arc<Grant>>,
+        judged: Round,
+    ) -> Result<Subscriber, Refused> {
+        let (socket, stream) = connect(buffers);
+        let subject = grant.and_then(|grant| grant.subject.as_ref());
+        let reservation = self.fanout.reserve(Some([127, 0, 0, 1].into()), subject, begin)?;
+        let beginning = self.wait(reservation.begin(Arc::new(subscription), begin)).unwrap();
+        beginning.admit(admission(socket, grant.cloned(), judged));
         Ok(Subscriber::new(stream))
     }
 
