@@ -15,7 +15,7 @@ use pingora::protocols::http::ServerSession;
 use super::accept::{self, Wanted};
 use super::answer::{self, Asker, Common, METHODS};
 use super::ask::AskError;
-use super::client_address;
+use super::client_address::{self, TrustedProxies};
 use super::history::History;
 use super::query::{self, Asked};
 use super::route::Target;
@@ -29,7 +29,7 @@ use crate::sse::Framing;
 
 /// Bytes of a stream's send buffer in the kernel, which doubles it for its own use. Kernel buffers count in a pod's
 /// memory: without a cap a slow subscriber gets up to 4 MiB of it. It holds a few hundred small events.
-const SEND_BUFFER: usize = 64 << 10;
+pub(super) const SEND_BUFFER: usize = 64 << 10;
 
 /// Which topic rule the subscriptions to these topics are counted under.
 pub type RuleOf = Arc<dyn Fn(&Selector) -> Arc<str> + Send + Sync>;
@@ -54,18 +54,22 @@ pub(super) struct Terms {
 impl Terms {
     /// The terms for `request`.
     pub fn of(settings: &Settings, peer: Peer, request: &RequestHeader) -> Self {
-        let client = client_address::client(peer, &request.headers, &settings.trusted_proxies);
-        let remote = match peer {
-            Peer::Ip(address) if client == Some(address.ip()) => Some(address),
-            // A proxy's word has no port that means something here.
-            _ => client.map(|address| SocketAddr::new(address, 0)),
-        };
         Self {
             overload: settings.overload,
             topics: settings.topics_per_connection,
             common: Common::of(settings.cors.as_ref(), &request.method, &request.headers),
-            remote,
+            remote: remote(peer, &request.headers, &settings.trusted_proxies),
         }
+    }
+}
+
+/// Who asks, behind whatever proxies are trusted.
+pub(super) fn remote(peer: Peer, headers: &HeaderMap, trusted: &TrustedProxies) -> Option<SocketAddr> {
+    let client = client_address::client(peer, headers, trusted);
+    match peer {
+        Peer::Ip(address) if client == Some(address.ip()) => Some(address),
+        // A proxy's word has no port that means something here.
+        _ => client.map(|address| SocketAddr::new(address, 0)),
     }
 }
 
@@ -103,6 +107,16 @@ impl Subscribe {
     pub fn new(fanout: Arc<Fanout>, rule_of: RuleOf, lifecycle: Lifecycle, requests: usize) -> Self {
         let history = History::new(Arc::clone(&fanout), lifecycle, requests);
         Self { fanout, history, rule_of }
+    }
+
+    /// Where its streams are opened.
+    pub(super) fn fanout(&self) -> &Arc<Fanout> {
+        &self.fanout
+    }
+
+    /// The rule that a subscription to `selector` is counted under.
+    pub(super) fn rule(&self, selector: &Selector) -> Arc<str> {
+        (self.rule_of)(selector)
     }
 
     /// Answers a request under the prefix, or takes its connection away: after that the session is an empty one.
