@@ -261,7 +261,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 }
 
 /// Decimal digits alone: no sign, no space.
-fn number(text: &str, least: usize, most: usize) -> Option<usize> {
+pub(super) fn number(text: &str, least: usize, most: usize) -> Option<usize> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten().filter(|n| (least..=most).contains(n))
 }

@@ -153,8 +153,11 @@ fn one<'a>(answer: &'a ResponseHeader, field: &'static str) -> Result<Option<&'a
 
 fn timeout(value: &[u8]) -> Result<Duration, WishError> {
     let text = String::from_utf8_lossy(value);
-    let read = query::duration(&text).filter(|&span| !span.is_zero() && span <= SINCE);
-    let expected = "a duration of at most 365d such as 30s, 15m or 1h";
+    // Bare seconds are how HTTP's own fields say it, and a unit how everything here does.
+    let seconds = query::number(&text, 1, SINCE.as_secs() as usize).map(|n| Duration::from_secs(n as u64));
+    let span = seconds.or_else(|| query::duration(&text));
+    let read = span.filter(|&span| !span.is_zero() && span <= SINCE);
+    let expected = "seconds, or a duration of at most 365d such as 30s, 15m or 1h";
     read.ok_or_else(|| WishError::Misread { field: TIMEOUT, expected, got: cut(&text) })
 }
 
@@ -229,6 +232,8 @@ mod tests {
         let wish = wish.unwrap().unwrap();
         assert_eq!(wish.timeout, Some(Duration::from_mins(15)));
         assert_eq!(wish.subscription.format, Format::Envelope);
+        let seconds = taken(&[STREAM, hold, ("Sidestream-Hold-Timeout", "60")]).unwrap().unwrap();
+        assert_eq!(seconds.timeout, Some(Duration::from_mins(1)));
         let bare = taken(&[STREAM, hold]).unwrap().unwrap();
         assert_eq!((bare.timeout, bare.subscription.format), (None, Format::Plain));
         assert_eq!(taken(&[STREAM]), Ok(None));
@@ -254,9 +259,9 @@ mod tests {
             (&[STREAM, ("Sidestream-Hold", "a,b,c,d")], "4 topics; at most 3"),
             (&[STREAM, hold, ("Sidestream-Hold-Timout", "1m")], "sidestream-hold-timout is no field"),
             (&[STREAM, hold, ("Sidestream-Hold-Timeout", "1m"), ("Sidestream-Hold-Timeout", "2m")], "twice"),
-            (&[STREAM, hold, ("Sidestream-Hold-Timeout", "0s")], "expected a duration"),
-            (&[STREAM, hold, ("Sidestream-Hold-Timeout", "60")], "expected a duration"),
-            (&[STREAM, hold, ("Sidestream-Hold-Timeout", "366d")], "expected a duration"),
+            (&[STREAM, hold, ("Sidestream-Hold-Timeout", "0s")], "expected seconds"),
+            (&[STREAM, hold, ("Sidestream-Hold-Timeout", "0")], "expected seconds"),
+            (&[STREAM, hold, ("Sidestream-Hold-Timeout", "366d")], "expected seconds"),
             (&[STREAM, hold, ("Sidestream-Hold-Format", "json")], "expected plain, envelope"),
         ] {
             let error = taken(fields).unwrap_err().to_string();

@@ -1,0 +1,92 @@
+//! How holds end before they are streams, and how the caller can tell.
+
+use sidestream::lifecycle::Phase;
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
+
+use super::support::{Holding, Stream, event, get, head};
+use crate::harness::{Caller, PATIENCE};
+
+/// All that comes until the connection ends, in whichever way.
+async fn all(caller: &mut Caller) -> String {
+    let mut bytes = Vec::new();
+    let _ = timeout(PATIENCE, caller.0.read_to_end(&mut bytes)).await.expect("it stays open");
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_breaks_off_is_not_whole_and_no_stream() {
+    let mut holding = Holding::start().await;
+    for (fields, bytes) in [
+        ("Content-Length: 20\r\n", "data: a\n\n"),
+        ("Transfer-Encoding: chunked\r\n", "9\r\ndata: a\n\n\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "40\r\ndata: a\n\n"),
+    ] {
+        let (mut caller, asked) = holding.ask(get("/welcome")).await;
+        asked.say(head(&format!("Sidestream-Hold: a\r\n{fields}"))).say(bytes);
+        let mut stream = Stream::begin(&mut caller).await;
+        assert_eq!(stream.block().await, "data: a\n\n");
+        assert_eq!(holding.fanout.connections(), 1, "its room is taken");
+        asked.hang_up();
+        let rest = all(&mut caller).await;
+        assert!(!rest.contains("retry") && !rest.contains("0\r\n"), "no end, and no stream: {rest:?}");
+        holding.streams(0).await;
+    }
+    assert!(holding.listed().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_takes_its_room_along() {
+    let mut holding = Holding::start().await;
+    let (mut caller, asked) = holding.ask(get("/welcome")).await;
+    asked.say(head("Sidestream-Hold: a\r\nTransfer-Encoding: chunked\r\n")).say("9\r\ndata: a\n\n\r\n");
+    Stream::begin(&mut caller).await.block().await;
+    holding.streams(1).await;
+    drop(caller);
+    holding.streams(0).await;
+    // The app says the rest to nobody, and the next caller is not disturbed.
+    asked.say("0\r\n\r\n");
+    drop(asked);
+    let (mut caller, _) = holding.held("a").await;
+    let published = holding.publish("a", "x").await;
+    assert_eq!(Stream::going_on(&mut caller).block().await, event(&published, "x"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_when_it_is_a_stream_is_noticed() {
+    let mut holding = Holding::start().await;
+    let (caller, _) = holding.held("a").await;
+    assert_eq!(holding.fanout.connections(), 1);
+    drop(caller);
+    holding.streams(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_without_an_end_is_cut_at_the_drains() {
+    let mut holding = Holding::start().await;
+    let (mut caller, asked) = holding.ask(get("/welcome")).await;
+    asked.say(head("Sidestream-Hold: a\r\nTransfer-Encoding: chunked\r\n")).say("9\r\ndata: a\n\n\r\n");
+    assert_eq!(Stream::begin(&mut caller).await.block().await, "data: a\n\n");
+    holding.front.running.phase.send(Phase::Draining).unwrap();
+    holding.fanout.drain(std::time::Duration::ZERO);
+    asked.say("9\r\ndata: b\n\n\r\n");
+    assert_eq!(Stream::going_on(&mut caller).block().await, "data: b\n\n", "the app goes on until then");
+    holding.front.running.phase.send(Phase::Ending).unwrap();
+    assert_eq!(all(&mut caller).await, "", "closed without an end");
+    holding.streams(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_ends_in_the_drain_gets_a_clean_end() {
+    let mut holding = Holding::start().await;
+    let (mut caller, asked) = holding.ask(get("/welcome")).await;
+    asked.say(head("Sidestream-Hold: a\r\nTransfer-Encoding: chunked\r\n")).say("9\r\ndata: a\n\n\r\n");
+    let mut stream = Stream::begin(&mut caller).await;
+    assert_eq!(stream.block().await, "data: a\n\n");
+    holding.front.running.phase.send(Phase::Draining).unwrap();
+    holding.fanout.drain(std::time::Duration::ZERO);
+    asked.say("0\r\n\r\n");
+    let end = stream.end().await;
+    assert!(end.starts_with("retry: ") && end.ends_with("\n\n"), "{end:?}");
+    holding.streams(0).await;
+}

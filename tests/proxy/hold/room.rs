@@ -1,0 +1,103 @@
+//! A held stream is one like any other: it takes room, is listed and ended, and is turned away where there is none.
+
+use std::sync::Arc;
+
+use sidestream::edge::Overload;
+use sidestream::event::{Begin, Pattern, Selector, Subscription};
+
+use super::support::{Holding, Setup, Stream, get, head};
+use crate::harness::{Caller, field, status};
+
+/// Asks the app, which wants it held; the answer until the connection ends.
+async fn turned_away(holding: &mut Holding, fields: &str) -> String {
+    let (mut caller, asked) = holding.ask(get("/welcome")).await;
+    asked.say(head(&format!("{fields}Sidestream-Hold: a\r\nContent-Length: 9\r\n"))).say("data: a\n\n");
+    caller.rest().await
+}
+
+fn assert_overload(answer: &str) {
+    assert_eq!(status(answer), 200, "{answer}");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!(field(head, "content-type"), Some("text/event-stream"), "{answer}");
+    assert!(!head.to_ascii_lowercase().contains("sidestream-hold"), "{answer}");
+    let retry = body.strip_prefix("retry: ").and_then(|retry| retry.strip_suffix("\n\n"));
+    let retry: u64 = retry.unwrap_or_else(|| panic!("{answer}")).parse().unwrap();
+    assert!((5_000..=15_000).contains(&retry), "{retry}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_there_is_the_overload_answer_and_not_the_apps() {
+    let mut holding = Holding::start_with(Setup { connections: 1, ..Setup::default() }).await;
+    let (_caller, _) = holding.held("a").await;
+    let cors = "Access-Control-Allow-Origin: https://app.example\r\nVary: Origin\r\nSet-Cookie: a=b\r\n";
+    let answer = turned_away(&mut holding, cors).await;
+    assert_overload(&answer);
+    assert_eq!(field(&answer, "access-control-allow-origin"), Some("https://app.example"));
+    assert_eq!((field(&answer, "vary"), field(&answer, "set-cookie")), (Some("Origin"), None));
+    holding.front.change(|settings| settings.overload = Overload::Status);
+    let answer = turned_away(&mut holding, "").await;
+    assert_eq!(status(&answer), 503, "{answer}");
+    assert!(field(&answer, "retry-after").is_some(), "{answer}");
+    assert!((holding.metric("connections_refused_total", Some("connections")) - 2.0).abs() < f64::EPSILON);
+    assert_eq!(holding.fanout.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_has_its_limit() {
+    let mut holding = Holding::start_with(Setup { per_ip: 1, ..Setup::default() }).await;
+    let (caller, _) = holding.held("a").await;
+    assert_overload(&turned_away(&mut holding, "").await);
+    drop(caller);
+    holding.streams(0).await;
+    holding.held("a").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn none_is_opened_in_a_drain() {
+    let mut holding = Holding::start().await;
+    holding.fanout.refuse_new();
+    assert_overload(&turned_away(&mut holding, "").await);
+}
+
+/// Only when the app's body is whole is a subscription looked at; then the answer has begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_can_not_go_on_ends_cleanly_behind_the_apps_body() {
+    let mut holding = Holding::start().await;
+    let mut others = Vec::new();
+    // As many patterns as are matched.
+    for group in 0..200 {
+        let named = |i| format!("t{group}x{i}.{}", ["a"; 15].join("."));
+        let patterns = (0..64).map(|i| Pattern::parse(&named(i)).unwrap()).collect();
+        let reservation = holding.fanout.reserve(None, &Begin::Now).unwrap();
+        let subscription = Arc::new(Subscription::to(Selector::of(patterns)));
+        match reservation.begin(subscription, &Begin::Now).await {
+            Ok(beginning) => others.push(beginning),
+            Err(_) => break,
+        }
+    }
+    let (mut caller, asked) = holding.ask(get("/welcome")).await;
+    asked.hold("a.*", "data: a");
+    let whole = Stream::begin(&mut caller).await.end().await;
+    let retry = whole.strip_prefix("data: a\n\nretry: ").and_then(|retry| retry.strip_suffix("\n\n"));
+    let retry: u64 = retry.unwrap_or_else(|| panic!("{whole:?}")).parse().unwrap();
+    assert!((5_000..=15_000).contains(&retry), "{retry}");
+    holding.streams(others.len()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_listed_counted_and_can_be_ended() {
+    let mut holding = Holding::start().await;
+    let (mut caller, _) = holding.held("a, b.*").await;
+    let listed = holding.listed().await;
+    let [stream] = &listed[..] else { panic!("one stream, not {}", listed.len()) };
+    assert_eq!(stream.selector.to_string(), "a,b.*");
+    assert_eq!(stream.remote, Some(local(&caller)));
+    assert!((holding.metric("connections_opened_total", None) - 1.0).abs() < f64::EPSILON);
+    holding.end_all().await;
+    assert!(Stream::going_on(&mut caller).end().await.starts_with("retry: "));
+    holding.streams(0).await;
+}
+
+fn local(caller: &Caller) -> std::net::SocketAddr {
+    caller.0.local_addr().unwrap()
+}
