@@ -23,8 +23,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("content", &["event", "secret"]),
     ("log", &["event", "live"]),
     ("net", &["lifecycle"]),
+    ("auth", &["event", "jwt", "net"]),
     ("relay", &["event", "net", "live", "lifecycle", "secret", "throttle"]),
-    ("fanout", &["event", "sse", "log", "live", "network"]),
+    ("fanout", &["event", "sse", "auth", "log", "live", "network"]),
     (
         "ingress",
         &[
@@ -43,13 +44,13 @@ const LAYERS: &[(&str, &[&str])] = &[
             "secret",
         ],
     ),
-    ("edge", &["event", "sse", "log", "fanout", "net", "live", "lifecycle", "throttle"]),
-    ("admin", &["event", "sse", "log", "fanout", "net", "live", "lifecycle", "secret"]),
+    ("edge", &["event", "sse", "jwt", "auth", "log", "fanout", "net", "live", "lifecycle", "throttle"]),
+    ("admin", &["event", "sse", "auth", "log", "fanout", "net", "live", "lifecycle", "secret"]),
     (
         "config",
         &[
-            "event", "verify", "expr", "content", "jwt", "log", "fanout", "net", "relay", "ingress", "edge",
-            "admin", "live", "secret",
+            "event", "verify", "expr", "content", "jwt", "auth", "log", "fanout", "net", "relay", "ingress",
+            "edge", "admin", "live", "secret",
         ],
     ),
     (
@@ -59,6 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "verify",
             "jwt",
             "jwks",
+            "auth",
             "log",
             "fanout",
             "net",
@@ -72,7 +74,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["event", "sse", "jwt", "verify", "net", "relay", "ingress", "config", "app"]),
+    ("cli", &["event", "sse", "jwt", "auth", "verify", "net", "relay", "ingress", "config", "app"]),
 ];
 
 /// Dependencies that may be named in these places only, so that each could be replaced there.

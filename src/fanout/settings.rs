@@ -16,6 +16,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// Streams of one address at most; 0 for no limit.
     pub per_ip: usize,
+    /// Streams of one subject at most, as their grants say; 0 for no limit.
+    pub per_subject: usize,
     /// Streams opened in a second at most; 0 for no limit.
     pub admissions_per_second: u32,
     /// What becomes of a subscriber that does not read what there is for it.

@@ -16,6 +16,8 @@ pub struct Claims {
     pub jti: Option<String>,
     /// When it ends, without any leeway.
     pub exp: Option<Millis>,
+    /// When it was made.
+    pub iat: Option<Millis>,
     /// All of its claims, those above too.
     pub all: Map<String, Value>,
 }
@@ -27,7 +29,8 @@ impl Claims {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err(TokenError::MalformedClaim(name)),
         };
-        Ok(Self { sub: text("sub")?, jti: text("jti")?, exp: time(&all, "exp")?, all })
+        let (exp, iat) = (time(&all, "exp")?, time(&all, "iat")?);
+        Ok(Self { sub: text("sub")?, jti: text("jti")?, exp, iat, all })
     }
 }
 

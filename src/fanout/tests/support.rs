@@ -122,6 +122,7 @@ impl Setup {
             max_connection_age: None,
             max_connections: 10_000,
             per_ip: self.per_ip,
+            per_subject: 0,
             admissions_per_second: self.admissions_per_second,
             slow: self.slow,
         };

@@ -48,6 +48,7 @@ pub fn quiet() -> Settings {
         max_connection_age: None,
         max_connections: 1000,
         per_ip: 0,
+        per_subject: 0,
         admissions_per_second: 0,
         slow: Slow::Gap,
     }

@@ -168,6 +168,7 @@ impl World {
             max_connection_age: None,
             max_connections: usize::MAX,
             per_ip: 0,
+            per_subject: 0,
             admissions_per_second: 0,
             slow: Slow::Gap,
         };
