@@ -63,6 +63,11 @@ impl Control {
         self.state().keep_last_chunk = true;
     }
 
+    /// The next last chunk is the body's.
+    pub(super) fn let_last_chunk_go(&self) {
+        self.state().keep_last_chunk = false;
+    }
+
     pub(super) fn keeps_last_chunk(&self) -> bool {
         self.state().keep_last_chunk
     }

@@ -162,12 +162,13 @@ impl Conn {
     }
 
     /// Takes back the last chunk of an answer's body, which was written and kept ([`Control::keep_last_chunk`]): the body
-    /// goes on. False, and nothing is changed, when anything else is unsent; what was said to the caller is then not known.
+    /// goes on, and its next last chunk is sent. False, and nothing is changed, when anything else is unsent; what was said to the caller is then not known.
     #[must_use]
     pub fn take_back_last_chunk(&mut self) -> bool {
         let kept = self.unsent[..] == LAST_CHUNK[..];
         if kept {
             self.unsent = BytesMut::new();
+            self.control.let_last_chunk_go();
         }
         kept
     }

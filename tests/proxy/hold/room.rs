@@ -64,15 +64,16 @@ async fn none_is_opened_in_a_drain() {
 async fn a_stream_that_can_not_go_on_ends_cleanly_behind_the_apps_body() {
     let mut holding = Holding::start().await;
     let mut others = Vec::new();
-    // As many patterns as are matched.
-    for group in 0..200 {
-        let named = |i| format!("t{group}x{i}.{}", ["a"; 15].join("."));
-        let patterns = (0..64).map(|i| Pattern::parse(&named(i)).unwrap()).collect();
-        let reservation = holding.fanout.reserve(None, &Begin::Now).unwrap();
-        let subscription = Arc::new(Subscription::to(Selector::of(patterns)));
-        match reservation.begin(subscription, &Begin::Now).await {
-            Ok(beginning) => others.push(beginning),
-            Err(_) => break,
+    // As many patterns as are matched: large subscriptions while they fit, then small ones.
+    for (size, rest) in [(64, ["a"; 15].join(".")), (1, "*".to_owned())] {
+        for group in 0.. {
+            let named = |i| Pattern::parse(&format!("t{size}-{group}-{i}.{rest}")).unwrap();
+            let subscription = Arc::new(Subscription::to(Selector::of((0..size).map(named).collect())));
+            let reservation = holding.fanout.reserve(None, &Begin::Now).unwrap();
+            match reservation.begin(subscription, &Begin::Now).await {
+                Ok(beginning) => others.push(beginning),
+                Err(_) => break,
+            }
         }
     }
     let (mut caller, asked) = holding.ask(get("/welcome")).await;

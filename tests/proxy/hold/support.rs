@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use sidestream::edge::{Roots, Subscribe};
-use sidestream::event::{Delivery, Epoch, Event, Millis, Topic};
+use sidestream::event::{Delivery, Epoch, Event, Topic};
 use sidestream::fanout::{self, Fanout, ListFrom, Listed, Slow};
 use sidestream::live::Live;
 use sidestream::log::clock::Clock;
@@ -55,6 +55,8 @@ impl Holding {
             let rule_of = Arc::new(|_: &_| Arc::from("default"));
             edge.with_topics(Subscribe::new(made, rule_of, lifecycle.clone(), 100))
         });
+        // A test may take its time before it lets the app answer.
+        front.change(|settings| settings.timeouts.first_byte = hour());
         Self { front, fanout, app, registry }
     }
 
@@ -63,7 +65,7 @@ impl Holding {
         let event = Event {
             topic: Topic::parse(topic).unwrap(),
             kind: None,
-            time: Millis(1000),
+            time: Clock::system().now(),
             data: data.as_bytes().to_vec().into(),
         };
         let delivery = Delivery { events: vec![event], dedupe: None };
@@ -122,8 +124,12 @@ impl Holding {
     }
 }
 
+const fn hour() -> Duration {
+    Duration::from_hours(1)
+}
+
 fn fanout(setup: &Setup, registry: &Registry) -> Arc<Fanout> {
-    let hour = Duration::from_hours(1);
+    let hour = hour();
     let history = HistorySettings {
         default: TopicLimits { events: setup.history, bytes: usize::MAX, age: hour },
         rules: Vec::new(),
@@ -138,6 +144,7 @@ fn fanout(setup: &Setup, registry: &Registry) -> Arc<Fanout> {
         max_connection_age: None,
         max_connections: setup.connections,
         per_ip: setup.per_ip,
+        per_subject: 0,
         admissions_per_second: 0,
         slow: Slow::Gap,
     };
