@@ -171,11 +171,13 @@ impl Application {
             admin_metrics.clone(),
         ));
 
+        let revoked = Arc::default();
         let parts = services::Parts {
             snapshots: &snapshots,
             lifecycle: &lifecycle,
             registry: &registry,
             fanout: &fanout,
+            revoked: &revoked,
             budget,
         };
         let services = parts.services(bound, &log.shared, &reloader, admin_metrics, started)?;
@@ -214,9 +216,10 @@ impl Application {
     }
 }
 
-/// Where the keys are published that the configuration's senders are believed by.
+/// Where the keys are published that the configuration's senders and listeners are believed by.
 fn key_sets(config: &Config) -> impl Iterator<Item = &Arc<Remote>> {
-    config.ingress.sources.all().iter().filter_map(|source| source.scheme.remote())
+    let senders = config.ingress.sources.all().iter().filter_map(|source| source.scheme.remote());
+    senders.chain(config.edge.access.remote())
 }
 
 /// The log, as everyone sees it, and as its kind.

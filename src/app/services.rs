@@ -12,8 +12,10 @@ use super::snapshot::Snapshots;
 use super::webhooks::Webhooks;
 use super::{Bound, StartError, now};
 use crate::admin::{self, Admin};
+use crate::auth::Revoked;
 use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
+use crate::forward::{self, Forward};
 use crate::ingress::{self, Ingress};
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
@@ -29,6 +31,7 @@ pub(super) struct Parts<'a> {
     pub lifecycle: &'a Lifecycle,
     pub registry: &'a Registry,
     pub fanout: &'a Arc<Fanout>,
+    pub revoked: &'a Arc<Revoked>,
     pub budget: Budget,
 }
 
@@ -97,8 +100,24 @@ impl Parts<'_> {
             self.snapshots.rule_of(),
             self.lifecycle.clone(),
             self.budget.edge,
+            edge::Judge {
+                settings: settings.clone(),
+                revoked: Arc::clone(self.revoked),
+                failures: edge::AccessFailures::register(self.registry)?,
+                forward: self.forward()?,
+                clock: now,
+            },
         );
         Ok(Edge::new(settings, self.lifecycle.clone(), metrics, Roots::System).with_topics(subscribe))
+    }
+
+    fn forward(&self) -> Result<Forward, StartError> {
+        Ok(Forward::new(forward::Parts {
+            metrics: forward::Metrics::register(self.registry)?,
+            roots: Roots::System,
+            connections: self.budget.forward,
+            clock: now,
+        }))
     }
 
     fn relay(&self) -> Result<Relay, StartError> {

@@ -13,13 +13,15 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 
 use super::accept::{self, Wanted};
-use super::answer::{self, Asker, Common, METHODS};
+use super::access::{self, Gate, Judge};
+use super::answer::{self, Asker, Common, Cookies, METHODS};
 use super::ask::AskError;
 use super::client_address::{self, TrustedProxies};
-use super::history::History;
+use super::history::{History, Listener};
 use super::query::{self, Asked};
 use super::route::Target;
 use super::settings::{Overload, Settings};
+use crate::auth::Grant;
 use crate::event::Selector;
 use crate::fanout::{Admission, Beginning, Fanout};
 use crate::lifecycle::Lifecycle;
@@ -39,6 +41,7 @@ pub struct Subscribe {
     fanout: Arc<Fanout>,
     history: History,
     rule_of: RuleOf,
+    gate: Arc<Gate>,
 }
 
 /// What holds for one request, taken from the settings of the moment it came.
@@ -47,6 +50,8 @@ pub(super) struct Terms {
     overload: Overload,
     topics: usize,
     common: Common,
+    /// What judges who may listen; none where everybody may.
+    access: Option<access::Terms>,
     /// Who asks, behind whatever proxies are trusted; none over a unix socket.
     remote: Option<SocketAddr>,
 }
@@ -54,10 +59,12 @@ pub(super) struct Terms {
 impl Terms {
     /// The terms for `request`.
     pub fn of(settings: &Settings, peer: Peer, request: &RequestHeader) -> Self {
+        let cookies = if access::depends_on_cookies(settings) { Cookies::Read } else { Cookies::Unread };
         Self {
             overload: settings.overload,
             topics: settings.topics_per_connection,
-            common: Common::of(settings.cors.as_ref(), &request.method, &request.headers),
+            common: Common::of(settings.cors.as_ref(), cookies, &request.method, &request.headers),
+            access: access::Terms::of(settings, peer, request),
             remote: remote(peer, &request.headers, &settings.trusted_proxies),
         }
     }
@@ -102,16 +109,28 @@ impl Refusal {
 
 impl Subscribe {
     /// Streams are opened on `fanout`, and pages read from its log. `requests` is how many the edge's listener takes at one
-    /// time.
+    /// time. `judge` says who may listen.
     #[must_use]
-    pub fn new(fanout: Arc<Fanout>, rule_of: RuleOf, lifecycle: Lifecycle, requests: usize) -> Self {
-        let history = History::new(Arc::clone(&fanout), lifecycle, requests);
-        Self { fanout, history, rule_of }
+    pub fn new(
+        fanout: Arc<Fanout>,
+        rule_of: RuleOf,
+        lifecycle: Lifecycle,
+        requests: usize,
+        judge: Judge,
+    ) -> Self {
+        let gate = Arc::new(Gate::new(judge));
+        let history = History::new(Arc::clone(&fanout), lifecycle, requests, Arc::clone(&gate));
+        Self { fanout, history, rule_of, gate }
     }
 
     /// Where its streams are opened.
     pub(super) fn fanout(&self) -> &Arc<Fanout> {
         &self.fanout
+    }
+
+    /// Who says who may listen.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// The rule that a subscription to `selector` is counted under.
@@ -131,28 +150,51 @@ impl Subscribe {
     ) -> pingora::Result<()> {
         let request = session.req_header();
         let common = &terms.common;
-        match admit(&request.method, target, &request.headers, terms.topics) {
-            Err(refusal) => common.on(refusal.answer()).write(session).await,
-            Ok(Admitted::Options) => answer::write_options(session, common).await,
-            Ok(Admitted::Stream(_)) if request.method == Method::HEAD => {
+        let (asker, asked) = match read(&request.method, target, &request.headers, terms.topics) {
+            Err(refusal) => return common.on(refusal.answer()).write(session).await,
+            Ok(Read::Options) => return answer::write_options(session, common).await,
+            Ok(Read::Page(asked)) => (Asker::Page, asked),
+            Ok(Read::Stream(asked)) => (Asker::Stream(terms.overload), asked),
+        };
+        let grant = match self.judge(request, terms, &asked).await {
+            Ok(grant) => grant,
+            Err(refusal) => return access::refuse(session, &refusal, asker, common).await,
+        };
+        match asker {
+            Asker::Page => {
+                let remote = terms.remote.map(|remote| remote.ip());
+                self.history.serve(session, asked, Listener { remote, grant }, common).await
+            }
+            Asker::Stream(_) if session.req_header().method == Method::HEAD => {
                 answer::write_stream(session, Bytes::new(), common).await
             }
-            Ok(Admitted::Page(asked)) => {
-                let remote = terms.remote.map(|remote| remote.ip());
-                self.history.serve(session, asked, remote, common).await
-            }
-            Ok(Admitted::Stream(asked)) => {
-                let remote = terms.remote;
-                match self.begin(asked, remote).await {
-                    Some((beginning, rule)) => hand_over(session, beginning, remote, rule, common).await,
-                    None => answer::write_overload(session, Asker::Stream(terms.overload), common).await,
+            Asker::Stream(_) => match self.begin(asked, terms.remote, grant.as_deref()).await {
+                Some((beginning, rule)) => {
+                    hand_over(session, beginning, terms.remote, rule, grant, common).await
                 }
-            }
+                None => answer::write_overload(session, asker, common).await,
+            },
         }
     }
 
+    /// What the listener is to hold, when it may have what it asks for.
+    async fn judge(
+        &self,
+        request: &RequestHeader,
+        terms: &Terms,
+        asked: &Asked,
+    ) -> Result<Option<Arc<Grant>>, access::Refusal> {
+        let Some(access) = &terms.access else { return Ok(None) };
+        self.gate.admit(access, request, &asked.token, &asked.subscription.selector).await
+    }
+
     /// Room for a stream, its place in the log, and the rule it is counted under; none when it can't be opened now.
-    async fn begin(&self, asked: Asked, remote: Option<SocketAddr>) -> Option<(Beginning, Arc<str>)> {
+    async fn begin(
+        &self,
+        asked: Asked,
+        remote: Option<SocketAddr>,
+        _grant: Option<&Grant>,
+    ) -> Option<(Beginning, Arc<str>)> {
         let Asked { subscription, begin, .. } = asked;
         let reservation = self.fanout.reserve(remote.map(|remote| remote.ip()), &begin).ok()?;
         let rule = (self.rule_of)(&subscription.selector);
@@ -172,6 +214,7 @@ async fn hand_over(
     beginning: Beginning,
     remote: Option<SocketAddr>,
     rule: Arc<str>,
+    _grant: Option<Arc<Grant>>,
     common: &Common,
 ) -> pingora::Result<()> {
     let version = session.req_header().version;
@@ -198,21 +241,16 @@ async fn hand_over(
 
 /// What a good request wants.
 #[derive(Debug)]
-enum Admitted {
+enum Read {
     Stream(Asked),
     Page(Asked),
     Options,
 }
 
-fn admit(
-    method: &Method,
-    target: Target<'_>,
-    headers: &HeaderMap,
-    topics: usize,
-) -> Result<Admitted, Refusal> {
+fn read(method: &Method, target: Target<'_>, headers: &HeaderMap, topics: usize) -> Result<Read, Refusal> {
     if *method == Method::OPTIONS {
         // Whatever the target: a browser that asks first is to see what is wrong with the real request.
-        return Ok(Admitted::Options);
+        return Ok(Read::Options);
     }
     if ![Method::GET, Method::HEAD].contains(method) {
         return Err(Refusal::Method);
@@ -220,8 +258,8 @@ fn admit(
     let last_event_id = headers.get("last-event-id").map(HeaderValue::as_bytes);
     let asked = query::read(target.rest, target.query, last_event_id, topics)?;
     match accept::preferred(headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes)) {
-        Wanted::Stream => Ok(Admitted::Stream(asked)),
-        Wanted::Page => Ok(Admitted::Page(asked)),
+        Wanted::Stream => Ok(Read::Stream(asked)),
+        Wanted::Page => Ok(Read::Page(asked)),
         Wanted::Neither => Err(Refusal::NotAcceptable),
     }
 }
@@ -235,10 +273,10 @@ mod tests {
         headers.extend(accept.map(|a| (ACCEPT, HeaderValue::from_static(a))));
         let (rest, query) =
             target.split_once('?').map_or((target, None), |(rest, query)| (rest, Some(query.as_bytes())));
-        match admit(method, Target { rest: rest.as_bytes(), query }, &headers, 64) {
-            Ok(Admitted::Stream(_)) => 200,
-            Ok(Admitted::Page(_)) => 201,
-            Ok(Admitted::Options) => 204,
+        match read(method, Target { rest: rest.as_bytes(), query }, &headers, 64) {
+            Ok(Read::Stream(_)) => 200,
+            Ok(Read::Page(_)) => 201,
+            Ok(Read::Options) => 204,
             Err(refusal) => refusal.answer().status().as_u16(),
         }
     }
@@ -280,9 +318,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("last-event-id", HeaderValue::from_bytes(b"\xff").unwrap());
         let target = Target { rest: b"/a", query: Some(b"last-event-id=b") };
-        let Ok(Admitted::Stream(asked)) = admit(&Method::GET, target, &headers, 64) else {
-            panic!("a stream")
-        };
+        let Ok(Read::Stream(asked)) = read(&Method::GET, target, &headers, 64) else { panic!("a stream") };
         assert_eq!(asked.begin.cursor(), Some(&b"\xff"[..]));
     }
 }

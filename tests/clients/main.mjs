@@ -8,6 +8,7 @@ import { BINARY } from './lib/sidestream.mjs';
 import * as chat from './chat.mjs';
 import * as chromium from './chromium.mjs';
 import * as chromiumAsking from './chromium_asking.mjs';
+import * as chromiumAuth from './chromium_auth.mjs';
 import * as chromiumCors from './chromium_cors.mjs';
 import * as chromiumEnds from './chromium_ends.mjs';
 import * as curl from './curl.mjs';
@@ -17,6 +18,7 @@ import * as fronts from './fronts.mjs';
 import * as httpxSse from './httpx_sse.mjs';
 import * as nginx from './nginx.mjs';
 import * as proxies from './proxies.mjs';
+import * as tokens from './tokens.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const groups = {
@@ -27,7 +29,8 @@ const groups = {
   nginx: [nginx],
   proxies: [proxies],
   fronts: [fronts],
-  chromium: [chromium, chromiumAsking, chromiumEnds, chromiumCors],
+  tokens: [tokens],
+  chromium: [chromium, chromiumAsking, chromiumEnds, chromiumCors, chromiumAuth],
   chat: [chat],
 };
 const only = process.env.ONLY?.split(','); // for work on one of them: ONLY=nginx,chat

@@ -1,8 +1,6 @@
 //! The head of an app's answer as a stream's.
 
-use http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, ETAG, LAST_MODIFIED, TRAILER, TRANSFER_ENCODING, VARY,
-};
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, ETAG, LAST_MODIFIED, TRAILER, TRANSFER_ENCODING, VARY};
 use http::{HeaderName, HeaderValue, Version};
 use pingora::Result;
 use pingora::http::ResponseHeader;

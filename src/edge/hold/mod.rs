@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Method, Version};
+use http::{HeaderValue, Method, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
@@ -25,11 +25,12 @@ use tokio::io::AsyncWriteExt;
 
 use self::tail::Tail;
 use self::wish::{Wish, WishError};
+use super::access;
 use super::answer::{self, Asker, Common};
 use super::problem::{self, Problem};
 use super::proxy::{Context, Edge, peer};
 use super::query;
-use super::subscribe::{SEND_BUFFER, remote};
+use super::subscribe::{SEND_BUFFER, Subscribe, remote};
 use crate::event::{Begin, Cursor, Subscription};
 use crate::fanout::{Admission, Reservation};
 use crate::net::{Conn, take_conn};
@@ -78,8 +79,8 @@ impl fmt::Debug for Open {
 enum Refusal {
     /// What it asks for can't be followed.
     Invalid,
-    /// There is no room now. What the answer says of who may read it holds for ours, too.
-    Overload(Common),
+    /// A rule denies it to everybody, or there is no room now. What the app's answer says of who may read it holds for ours.
+    Turned(access::Refusal, Common),
 }
 
 /// Takes the fields of a hold out of an answer that can't be one. True when there were any.
@@ -120,11 +121,19 @@ impl Edge {
             Ok(Some(wish)) => wish,
             Err(error) => return Err(self.invalid(session, ctx, &error)),
         };
-        if session.req_header().method == Method::HEAD {
-            return head::of_stream(answer);
-        }
-        match self.reserve_hold(session, ctx, wish) {
-            Some(open) => {
+        // Without topics there is no room for any.
+        let subscribe = self.subscribe.as_ref().ok_or(access::Refusal::Unable);
+        let judged = subscribe.and_then(|subscribe| {
+            subscribe.gate().hold(&wish.subscription.selector)?;
+            Ok(subscribe)
+        });
+        let opened = match judged {
+            Ok(_) if session.req_header().method == Method::HEAD => return head::of_stream(answer),
+            Ok(subscribe) => self.open_hold(subscribe, session, ctx, wish),
+            Err(refusal) => Err(refusal),
+        };
+        match opened {
+            Ok(open) => {
                 head::of_stream(answer)?;
                 session.set_keepalive(None);
                 if let (Framing::Chunked, Some(control)) = (open.framing, &ctx.control) {
@@ -133,27 +142,33 @@ impl Edge {
                 ctx.hold.state = State::Open(Box::new(open));
                 Ok(())
             }
-            None => {
-                ctx.hold.state = State::Refused(Refusal::Overload(head::readers(answer)));
-                Err(Error::explain(ErrorType::ConnectionClosed, "there is no room for a hold").into_down())
+            Err(refusal) => {
+                ctx.hold.state = State::Refused(Refusal::Turned(refusal, head::readers(answer)));
+                Err(Error::explain(ErrorType::ConnectionClosed, "the answer is not held").into_down())
             }
         }
     }
 
-    fn reserve_hold(&self, session: &Session, ctx: &Context, wish: Wish) -> Option<Open> {
+    /// Room for a hold, and where it begins.
+    fn open_hold(
+        &self,
+        subscribe: &Subscribe,
+        session: &Session,
+        ctx: &Context,
+        wish: Wish,
+    ) -> std::result::Result<Open, access::Refusal> {
         let request = session.req_header();
         let query = request.uri.query().map(str::as_bytes);
-        let last_event_id = request.headers.get("last-event-id").map(http::HeaderValue::as_bytes);
+        let last_event_id = request.headers.get("last-event-id").map(HeaderValue::as_bytes);
         let asked = || ctx.hold.asked.map(|cursor| cursor.to_string().into_bytes().into());
         let begin = query::cursor(query, last_event_id).or_else(asked).map_or(Begin::Now, Begin::Cursor);
         let remote = remote(peer(session), &request.headers, &self.settings.load().trusted_proxies);
-        let reservation =
-            self.subscribe.as_ref()?.fanout().reserve(remote.map(|remote| remote.ip()), &begin).ok()?;
-        let framing =
-            if request.version >= Version::HTTP_11 { Framing::Chunked } else { Framing::Close };
+        let reservation = subscribe.fanout().reserve(remote.map(|remote| remote.ip()), &begin);
+        let reservation = reservation.map_err(|_| access::Refusal::Unable)?;
+        let framing = if request.version >= Version::HTTP_11 { Framing::Chunked } else { Framing::Close };
         let Wish { subscription, timeout } = wish;
         let subscription = Arc::new(subscription);
-        Some(Open { reservation, subscription, begin, remote, framing, timeout, tail: Tail::default() })
+        Ok(Open { reservation, subscription, begin, remote, framing, timeout, tail: Tail::default() })
     }
 
     /// An upgrade's answer is never held.
@@ -185,9 +200,9 @@ impl Edge {
         // A caller that is gone needs no answer.
         let _ = match refusal {
             Refusal::Invalid => problem::answer(session, INVALID).await,
-            Refusal::Overload(common) => {
-                let overload = self.settings.load().overload;
-                answer::write_overload(&mut session.downstream_session, Asker::Stream(overload), &common).await
+            Refusal::Turned(refusal, common) => {
+                let asker = Asker::Stream(self.settings.load().overload);
+                access::refuse(&mut session.downstream_session, &refusal, asker, &common).await
             }
         };
         session.downstream_session.shutdown().await;

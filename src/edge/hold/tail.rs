@@ -39,10 +39,7 @@ impl Tail {
 }
 
 fn without_line_end(bytes: &[u8]) -> Option<&[u8]> {
-    bytes
-        .strip_suffix(b"\r\n")
-        .or_else(|| bytes.strip_suffix(b"\n"))
-        .or_else(|| bytes.strip_suffix(b"\r"))
+    bytes.strip_suffix(b"\r\n").or_else(|| bytes.strip_suffix(b"\n")).or_else(|| bytes.strip_suffix(b"\r"))
 }
 
 #[cfg(test)]

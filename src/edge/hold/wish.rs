@@ -227,8 +227,12 @@ mod tests {
     #[test]
     fn the_other_fields() {
         let hold = ("Sidestream-Hold", "a");
-        let wish =
-            taken(&[STREAM, hold, ("Sidestream-Hold-Timeout", "15m"), ("Sidestream-Hold-Format", "envelope")]);
+        let wish = taken(&[
+            STREAM,
+            hold,
+            ("Sidestream-Hold-Timeout", "15m"),
+            ("Sidestream-Hold-Format", "envelope"),
+        ]);
         let wish = wish.unwrap().unwrap();
         assert_eq!(wish.timeout, Some(Duration::from_mins(15)));
         assert_eq!(wish.subscription.format, Format::Envelope);

@@ -50,7 +50,8 @@ async fn a_missing_blank_line_is_added_however_the_body_is_framed() {
 async fn the_heads_other_lines_are_the_apps() {
     let mut holding = Holding::start().await;
     let (mut caller, asked) = holding.ask(get("/welcome")).await;
-    let fields = "Set-Cookie: a=b\r\nCache-Control: private\r\nETag: \"x\"\r\nTrailer: X-Sum\r\nX-Of-App: 1\r\n";
+    let fields =
+        "Set-Cookie: a=b\r\nCache-Control: private\r\nETag: \"x\"\r\nTrailer: X-Sum\r\nX-Of-App: 1\r\n";
     asked.say(head(&format!("{fields}Sidestream-Hold: a\r\nContent-Length: 0\r\n")));
     let stream = Stream::begin(&mut caller).await;
     for (name, value) in [
@@ -154,8 +155,7 @@ async fn a_large_body_arrives_whole_and_the_events_behind_it() {
     const BYTES: usize = 32 << 20;
     let mut holding = Holding::start().await;
     let line = format!("data: {}\n", "x".repeat(993));
-    let (mut caller, asked) =
-        holding.ask("GET /welcome HTTP/1.0\r\nHost: a\r\n\r\n").await;
+    let (mut caller, asked) = holding.ask("GET /welcome HTTP/1.0\r\nHost: a\r\n\r\n").await;
     asked.say(head(&format!("Sidestream-Hold: a\r\nContent-Length: {BYTES}\r\n")));
     let mut left = BYTES;
     while left > 0 {

@@ -78,7 +78,8 @@ async fn a_place_that_can_not_be_honoured_is_a_gap_before_any_event() {
 async fn several_fields_and_lists_are_one_subscription_and_a_format_can_be_said() {
     let mut holding = Holding::start().await;
     let (mut caller, asked) = holding.ask(get("/welcome?format=nonsense")).await;
-    let fields = "Sidestream-Hold: a, b.*\r\nsidestream-hold: c.**,,a\r\nSidestream-Hold-Format: envelope\r\n";
+    let fields =
+        "Sidestream-Hold: a, b.*\r\nsidestream-hold: c.**,,a\r\nSidestream-Hold-Format: envelope\r\n";
     asked.say(head(&format!("{fields}Content-Length: 0\r\n")));
     drop(asked);
     let mut stream = Stream::begin(&mut caller).await;

@@ -77,7 +77,9 @@ async fn an_upgrade_is_never_held() {
     let upgrade = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     for line in ["101 Switching Protocols", "200 OK"] {
         let (mut caller, asked) = holding.ask(upgrade).await;
-        asked.say(format!("HTTP/1.1 {line}\r\nContent-Type: text/event-stream\r\nUpgrade: websocket\r\n{HOLD}\r\n"));
+        asked.say(format!(
+            "HTTP/1.1 {line}\r\nContent-Type: text/event-stream\r\nUpgrade: websocket\r\n{HOLD}\r\n"
+        ));
         let answer = caller.rest().await;
         assert_eq!(status(&answer), 502, "{answer}");
         assert!(!answer.to_ascii_lowercase().contains("sidestream-hold"), "{answer}");

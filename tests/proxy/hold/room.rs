@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use sidestream::auth::{Access, Auth, Rules};
 use sidestream::edge::Overload;
 use sidestream::event::{Begin, Pattern, Selector, Subscription};
 
-use super::support::{Holding, Setup, Stream, get, head};
+use super::support::{Holding, Setup, Stream, get, get_with, head};
 use crate::harness::{Caller, field, status};
 
 /// Asks the app, which wants it held; the answer until the connection ends.
@@ -101,4 +102,45 @@ async fn it_is_listed_counted_and_can_be_ended() {
 
 fn local(caller: &Caller) -> std::net::SocketAddr {
     caller.0.local_addr().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_apps_word_is_enough_for_what_asks_for_a_token_and_not_for_what_is_denied() {
+    let mut holding = Holding::start().await;
+    let rules = [("never.**", Access::Deny), ("**", Access::Jwt)];
+    let rules = rules.map(|(pattern, access)| (Pattern::parse(pattern).unwrap(), access));
+    holding.front.change(|settings| {
+        let rules = Rules::new(rules.into(), Access::Jwt);
+        settings.access = Arc::new(Auth { rules, ..Auth::default() });
+    });
+    let status_of =
+        |topic: &'static str| format!("GET /topics/{topic} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(
+        status(&holding.front.running.exchange(status_of("mine")).await),
+        401,
+        "without the app's word"
+    );
+    // A token is none of the app's matters here, good or bad.
+    let (mut caller, asked) = holding.ask(get_with("/welcome", "Authorization: Bearer nonsense\r\n")).await;
+    assert_eq!(field(&asked.head, "authorization"), Some("Bearer nonsense"));
+    asked.hold("mine", "");
+    Stream::begin(&mut caller).await.block().await;
+    for topics in ["never.1", "mine, never.*", "**", "*.1"] {
+        for method in ["GET", "HEAD"] {
+            let (mut caller, asked) =
+                holding.ask(format!("{method} /welcome HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+            let cors = "Access-Control-Allow-Origin: *\r\n";
+            asked.say(head(&format!("{cors}Sidestream-Hold: {topics}\r\nContent-Length: 0\r\n")));
+            drop(asked);
+            let answer = caller.rest().await;
+            assert_eq!(
+                (status(&answer), field(&answer, "access-control-allow-origin")),
+                (403, Some("*")),
+                "{answer}"
+            );
+            assert!(!answer.to_ascii_lowercase().contains("sidestream-hold"), "{answer}");
+        }
+    }
+    assert_eq!(holding.fanout.connections(), 1);
+    assert!((holding.metric("auth_failures_total", Some("denied")) - 8.0).abs() < f64::EPSILON);
 }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use prometheus::Registry;
-use sidestream::edge::{Roots, Subscribe};
+use sidestream::edge::{self, AccessFailures, Judge, Roots, Subscribe};
 use sidestream::event::{Delivery, Epoch, Event, Topic};
 use sidestream::fanout::{self, Fanout, ListFrom, Listed, Slow};
+use sidestream::forward::{self, Forward};
 use sidestream::live::Live;
 use sidestream::log::clock::Clock;
 use sidestream::log::memory::MemoryLog;
@@ -51,9 +52,10 @@ impl Holding {
         let registry = Registry::new();
         let fanout = fanout(&setup, &registry);
         let made = Arc::clone(&fanout);
-        let front = Front::start_with(Some(to_port(app.port)), Roots::System, |edge, lifecycle| {
+        let front = Front::start_with(Some(to_port(app.port)), Roots::System, |edge, lifecycle, settings| {
             let rule_of = Arc::new(|_: &_| Arc::from("default"));
-            edge.with_topics(Subscribe::new(made, rule_of, lifecycle.clone(), 100))
+            let judge = judge(settings.clone(), &registry);
+            edge.with_topics(Subscribe::new(made, rule_of, lifecycle.clone(), 100, judge))
         });
         // A test may take its time before it lets the app answer.
         front.change(|settings| settings.timeouts.first_byte = hour());
@@ -122,6 +124,18 @@ impl Holding {
         let value = |m: &prometheus::proto::Metric| m.get_counter().get_value() + m.get_gauge().get_value();
         family.get_metric().iter().filter(wanted).map(value).sum()
     }
+}
+
+fn judge(settings: Live<edge::Settings>, registry: &Registry) -> Judge {
+    let clock = || Clock::system().now();
+    let forward = Forward::new(forward::Parts {
+        metrics: forward::Metrics::register(registry).unwrap(),
+        roots: Roots::System,
+        connections: 2,
+        clock,
+    });
+    let failures = AccessFailures::register(registry).unwrap();
+    Judge { settings, revoked: Arc::default(), failures, forward, clock }
 }
 
 const fn hour() -> Duration {
