@@ -100,7 +100,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("serde_yaml", &["src/config/yaml.rs"]),
     ("saphyr_parser", &["src/config/"]),
-    ("dashmap", &["src/fanout/interest.rs", "src/fanout/addresses.rs"]),
+    ("dashmap", &["src/fanout/interest.rs", "src/fanout/holders.rs"]),
     ("mio", &["src/fanout/shard/"]),
     ("nix", &["src/net/silence.rs"]),
     ("jsonwebtoken", &["src/jwt/"]),

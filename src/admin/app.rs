@@ -15,6 +15,7 @@ use super::info::Listening;
 use super::inspect::{Inspect, in_time};
 use super::metrics::Metrics;
 use super::reload::{self, Reload};
+use super::revoke::{self, Revoke};
 use super::route::{Access, Route};
 use super::settings::Settings;
 use super::sources::{self, Sources};
@@ -24,7 +25,7 @@ use crate::live::Live;
 use crate::log::Log;
 use crate::net::http::{Answer, BodyLimit, Exchange, Reuse};
 
-/// Bodies say nothing here yet; what is sent is read so that the connection goes on.
+/// One path reads its body, which is small; what is sent to others is read so that the connection goes on.
 const BODY: BodyLimit = BodyLimit { bytes: 64 << 10, time: Duration::from_secs(5) };
 
 /// Called before metrics are gathered: brings gauges up to a snapshot. Quick; it runs on every scrape.
@@ -57,6 +58,8 @@ pub struct Parts {
     pub listeners: Vec<Listening>,
     /// What `POST /api/reload` asks.
     pub reload: Arc<dyn Reload>,
+    /// What `POST /api/revoke` asks.
+    pub revoke: Arc<dyn Revoke>,
     /// When the process started.
     pub started: Instant,
 }
@@ -95,13 +98,13 @@ impl Admin {
             }
         }
         let query = head.uri.query().unwrap_or_default().to_owned();
-        if let Err(error) = exchange.body(BODY).await {
-            return Answer::problem(error.status(), &error.to_string());
+        match exchange.body(BODY).await {
+            Ok(body) => self.answer(route, &query, &body).await,
+            Err(error) => Answer::problem(error.status(), &error.to_string()),
         }
-        self.answer(route, &query).await
     }
 
-    async fn answer(&self, route: Route, query: &str) -> Answer {
+    async fn answer(&self, route: Route, query: &str, body: &[u8]) -> Answer {
         let parts = &self.parts;
         let inspect = parts.inspect.as_ref();
         match route {
@@ -113,6 +116,7 @@ impl Admin {
             }
             Route::Info => info::answer(&parts.listeners, parts.log.as_ref(), parts.started.elapsed()),
             Route::Reload => reload::answer(parts.reload.reload().await),
+            Route::Revoke => in_time(revoke::answer(parts.revoke.as_ref(), body)).await,
             Route::Topics => in_time(topics::list(inspect, query)).await,
             Route::History(name) => in_time(topics::purge(inspect, &name)).await,
             Route::Connections => in_time(connections::list(inspect, query)).await,

@@ -7,27 +7,31 @@ use super::inspect::Inspect;
 use super::page::{PageQuery, QueryError};
 use super::topics::bad;
 use crate::event::{Selector, Topic};
-use crate::fanout::{ConnId, ListFrom, Listed, Outcome};
+use crate::fanout::{ConnId, ListFrom, ListOnly, Listed, Outcome};
 use crate::net::http::Answer;
 
-/// `GET /api/connections?topic=&limit=&after=`: open streams, of those that listen to `topic` if one is given. `next`,
-/// unless null, is the next page's `after`.
+/// `GET /api/connections?topic=&subject=&limit=&after=`: open streams; with `topic` those that listen to it, with `subject`
+/// those whose token is about it. `next`, unless null, is the next page's `after`.
 pub(super) async fn list(inspect: &dyn Inspect, query: &str) -> Answer {
-    let (from, limit, topic) = match page(query) {
+    let (from, limit, only) = match page(query) {
         Ok(page) => page,
         Err(error) => return bad(&error),
     };
-    let (listed, next) = inspect.list(from, limit, topic.as_ref()).await;
+    let (listed, next) = inspect.list(from, limit, &only).await;
     let rows: Vec<_> = listed.iter().map(row).collect();
     let next = next.map(|next| next.to_string());
     Answer::json(StatusCode::OK, json!({"connections": rows, "next": next}).to_string())
 }
 
-fn page(query: &str) -> Result<(ListFrom, usize, Option<Topic>), QueryError> {
-    let page = PageQuery::read(query, "topic")?;
+fn page(query: &str) -> Result<(ListFrom, usize, ListOnly), QueryError> {
+    let page = PageQuery::read(query, ["topic", "subject"])?;
     let from = page.after.as_deref().map(|after| ListFrom::parse(after).ok_or(QueryError::After));
-    let topic = page.narrowed.as_deref().map(Topic::parse).transpose()?;
-    Ok((from.transpose()?.unwrap_or_default(), page.limit(), topic))
+    let [topic, subject] = &page.narrowed;
+    let only = ListOnly {
+        topic: topic.as_deref().map(Topic::parse).transpose()?,
+        subject: subject.as_deref().map(Into::into),
+    };
+    Ok((from.transpose()?.unwrap_or_default(), page.limit(), only))
 }
 
 /// `age` is in whole seconds; `lag` in deliveries of the log, over all topics.
@@ -43,7 +47,7 @@ fn row(listed: &Listed) -> Value {
     json!({
         "id": listed.id.to_string(),
         "remote": remote,
-        "subject": null,
+        "subject": listed.subject.as_deref(),
         "topics": topics,
         "age": listed.age.as_secs(),
         "lag": listed.lag,

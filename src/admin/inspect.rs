@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
 
 use crate::event::Topic;
-use crate::fanout::{ConnId, ListFrom, Listed, Outcome};
+use crate::fanout::{ConnId, ListFrom, ListOnly, Listed, Outcome};
 use crate::log::{ReadError, TopicUsage};
 use crate::net::http::Answer;
 
@@ -43,12 +43,7 @@ pub trait Inspect: Send + Sync + 'static {
     async fn purge(&self, topic: &Topic) -> Result<u64, ReadError>;
 
     /// As [`crate::fanout::Fanout::list`].
-    async fn list(
-        &self,
-        from: ListFrom,
-        limit: usize,
-        topic: Option<&Topic>,
-    ) -> (Vec<Listed>, Option<ListFrom>);
+    async fn list(&self, from: ListFrom, limit: usize, only: &ListOnly) -> (Vec<Listed>, Option<ListFrom>);
 
     /// As [`crate::fanout::Fanout::end`].
     async fn end(&self, id: ConnId) -> Outcome;

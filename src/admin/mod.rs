@@ -14,6 +14,7 @@ mod inspect;
 mod metrics;
 mod page;
 mod reload;
+mod revoke;
 mod route;
 mod settings;
 mod sources;
@@ -24,6 +25,7 @@ pub use info::Listening;
 pub use inspect::Inspect;
 pub use metrics::Metrics;
 pub use reload::{Reload, Reloaded};
+pub use revoke::Revoke;
 pub use settings::{Readiness, Settings};
 pub use sources::{Exposed, SourceRow, Sources};
 

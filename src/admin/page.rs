@@ -7,14 +7,14 @@ const LIMIT: usize = 100;
 pub(super) const LIMIT_MOST: usize = 1000;
 
 /// The query of a list. Parameters that are not known are left alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct PageQuery {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PageQuery<const N: usize> {
     /// Rows at most, 1 to [`LIMIT_MOST`].
     pub limit: Option<usize>,
     /// What the last page gave as `next`.
     pub after: Option<String>,
-    /// What the list is narrowed by: `prefix=` or `topic=`.
-    pub narrowed: Option<String>,
+    /// What the list is narrowed by, in the order that was asked for: `prefix=`, or `topic=` and `subject=`.
+    pub narrowed: [Option<String>; N],
 }
 
 /// What is wrong with a query.
@@ -32,10 +32,10 @@ pub(super) enum QueryError {
     Topic(#[from] crate::event::NameError),
 }
 
-impl PageQuery {
-    /// Reads a query, `narrowing` being the parameter that narrows this list.
-    pub(super) fn read(query: &str, narrowing: &'static str) -> Result<Self, QueryError> {
-        let mut page = Self::default();
+impl<const N: usize> PageQuery<N> {
+    /// Reads a query, `narrowing` being the parameters that narrow this list.
+    pub(super) fn read(query: &str, narrowing: [&'static str; N]) -> Result<Self, QueryError> {
+        let mut page = Self { limit: None, after: None, narrowed: [const { None }; N] };
         for (name, value) in form::pairs(query.as_bytes()) {
             let text = |name| form::text(value).map_err(|_| QueryError::Encoding(name));
             match name.as_str() {
@@ -44,8 +44,11 @@ impl PageQuery {
                     put(&mut page.limit, "limit", number.ok_or(QueryError::Limit)?)?;
                 }
                 "after" => put(&mut page.after, "after", text("after")?)?,
-                name if name == narrowing => put(&mut page.narrowed, narrowing, text(narrowing)?)?,
-                _ => {}
+                name => {
+                    if let Some(at) = narrowing.iter().position(|&known| known == name) {
+                        put(&mut page.narrowed[at], narrowing[at], text(narrowing[at])?)?;
+                    }
+                }
             }
         }
         Ok(page)
@@ -66,11 +69,11 @@ mod tests {
 
     #[test]
     fn queries_by_table() {
-        let read = |query| PageQuery::read(query, "prefix");
+        let read = |query| PageQuery::read(query, ["prefix"]);
         assert_eq!(read("").map(|page| page.limit()), Ok(100));
         let page = read("limit=1000&after=a%2E1&prefix=or+d&other=1").unwrap();
         assert_eq!((page.limit(), page.after.as_deref()), (1000, Some("a.1")));
-        assert_eq!(page.narrowed.as_deref(), Some("or d"));
+        assert_eq!(page.narrowed[0].as_deref(), Some("or d"));
         for query in ["limit=0", "limit=1001", "limit=", "limit=x", "limit=-1"] {
             assert_eq!(read(query), Err(QueryError::Limit), "{query}");
         }

@@ -10,6 +10,7 @@ pub(super) enum Route {
     Ready,
     Info,
     Reload,
+    Revoke,
     Topics,
     /// A topic's history; the name as it stands in the path, not decoded.
     History(String),
@@ -34,6 +35,7 @@ impl Route {
             "/readyz" => Self::Ready,
             "/api/info" => Self::Info,
             "/api/reload" => Self::Reload,
+            "/api/revoke" => Self::Revoke,
             "/api/topics" => Self::Topics,
             "/api/connections" => Self::Connections,
             "/api/sources" => Self::Sources,
@@ -51,7 +53,7 @@ impl Route {
     /// The methods it takes, as in `Allow`.
     pub(super) fn allows(&self) -> &'static str {
         match self {
-            Self::Reload => "POST",
+            Self::Reload | Self::Revoke => "POST",
             Self::History(_) | Self::Connection(_) => "DELETE",
             _ => "GET, HEAD",
         }
@@ -82,6 +84,8 @@ mod tests {
             ("/api/connections/0-1-2", Some(Route::Connection("0-1-2".into()))),
             ("/api/sources", Some(Route::Sources)),
             ("/api/sources/", None),
+            ("/api/revoke", Some(Route::Revoke)),
+            ("/api/revoke/anna", None),
             ("/api/connections/", None),
             ("/api/connections/0/1", None),
             ("/api", None),
@@ -92,6 +96,8 @@ mod tests {
         let history = Route::History("a".into());
         assert_eq!(history.access(&Method::DELETE), Some(Access::Write));
         assert_eq!(history.access(&Method::GET), None);
+        assert_eq!(Route::Revoke.access(&Method::POST), Some(Access::Write));
+        assert_eq!(Route::Revoke.access(&Method::GET), None);
         assert_eq!(Route::Topics.access(&Method::HEAD), Some(Access::Read));
     }
 }

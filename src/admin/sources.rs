@@ -47,7 +47,7 @@ pub enum Exposed {
 /// page's `after`.
 pub(super) fn list(sources: &dyn Sources, query: &str) -> Answer {
     // Nothing narrows this list.
-    let page = match PageQuery::read(query, "") {
+    let page = match PageQuery::read(query, []) {
         Ok(page) => page,
         Err(error) => return bad(&error),
     };

@@ -10,8 +10,11 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use self::api::TestInspect;
+use self::revoke::TestRevoke;
 use self::sources::TestSources;
-use super::{Admin, Inspect, Listening, Metrics, Parts, Readiness, Refresh, Reload, Reloaded, Settings};
+use super::{
+    Admin, Inspect, Listening, Metrics, Parts, Readiness, Refresh, Reload, Reloaded, Revoke, Settings,
+};
 use crate::event::{Cursor, Delivery, Epoch, Position, Selector};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
@@ -21,6 +24,7 @@ use crate::net::http::testing::{Peer, Served, Wire};
 use crate::secret::Secret;
 
 mod api;
+mod revoke;
 mod sources;
 
 /// A log with a health and counts.
@@ -88,6 +92,7 @@ struct Bench {
     log: Arc<TestLog>,
     reload: Arc<TestReload>,
     inspect: Arc<TestInspect>,
+    revoke: Arc<TestRevoke>,
 }
 
 /// What a test sets up otherwise than usual.
@@ -98,6 +103,7 @@ struct Setup {
     reload: Result<Reloaded, Vec<String>>,
     wedged: Vec<String>,
     inspect: TestInspect,
+    revoke: TestRevoke,
 }
 
 impl Default for Setup {
@@ -109,6 +115,7 @@ impl Default for Setup {
             reload: Ok(Reloaded::default()),
             wedged: Vec::new(),
             inspect: TestInspect::default(),
+            revoke: TestRevoke::default(),
         }
     }
 }
@@ -126,6 +133,7 @@ impl Setup {
         let refresh: Refresh = Box::new(move || scrapes.inc());
         let wedged = self.wedged;
         let inspect = Arc::new(self.inspect);
+        let revoke = Arc::new(self.revoke);
         let parts = Parts {
             settings: Live::fixed(Settings { token: self.token, readiness: self.readiness }),
             lifecycle: lifecycle.clone(),
@@ -138,9 +146,10 @@ impl Setup {
             wedged: Arc::new(move || wedged.clone()),
             listeners: vec![Listening { name: "edge", address: "http://127.0.0.1:8080".into() }],
             reload: Arc::clone(&reload) as Arc<dyn Reload>,
+            revoke: Arc::clone(&revoke) as Arc<dyn Revoke>,
             started: Instant::now(),
         };
-        Bench { app: Arc::new(Admin::new(parts)), phase, lifecycle, log, reload, inspect }
+        Bench { app: Arc::new(Admin::new(parts)), phase, lifecycle, log, reload, inspect, revoke }
     }
 }
 

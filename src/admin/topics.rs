@@ -38,10 +38,11 @@ pub(super) async fn list(inspect: &dyn Inspect, query: &str) -> Answer {
 }
 
 fn page(query: &str) -> Result<(String, Option<Topic>, usize), QueryError> {
-    let page = PageQuery::read(query, "prefix")?;
+    let page = PageQuery::read(query, ["prefix"])?;
     let limit = page.limit();
+    let [prefix] = page.narrowed;
     let after = page.after.map(|after| Topic::parse(&after).map_err(|_| QueryError::After)).transpose()?;
-    Ok((page.narrowed.unwrap_or_default(), after, limit))
+    Ok((prefix.unwrap_or_default(), after, limit))
 }
 
 /// `DELETE /api/topics/{name}/history`.

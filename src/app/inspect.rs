@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::admin::Inspect;
 use crate::event::Topic;
-use crate::fanout::{ConnId, Fanout, ListFrom, Listed, Outcome};
+use crate::fanout::{ConnId, Fanout, ListFrom, ListOnly, Listed, Outcome};
 use crate::log::{ReadError, TopicUsage};
 
 #[async_trait]
@@ -26,13 +26,8 @@ impl Inspect for Fanout {
         Self::purge(self, topic).await
     }
 
-    async fn list(
-        &self,
-        from: ListFrom,
-        limit: usize,
-        topic: Option<&Topic>,
-    ) -> (Vec<Listed>, Option<ListFrom>) {
-        Self::list(self, from, limit, topic).await
+    async fn list(&self, from: ListFrom, limit: usize, only: &ListOnly) -> (Vec<Listed>, Option<ListFrom>) {
+        Self::list(self, from, limit, only).await
     }
 
     async fn end(&self, id: ConnId) -> Outcome {

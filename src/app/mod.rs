@@ -5,6 +5,7 @@
 
 mod banner;
 mod drain;
+mod grants;
 mod inspect;
 mod reload;
 mod services;
@@ -25,6 +26,7 @@ use self::drain::{Shutdown, Signals};
 use self::reload::Reloader;
 use self::snapshot::Snapshots;
 use crate::admin::{self, Listening};
+use crate::auth::Revoked;
 use crate::config::{self, Config, LogKind, Source};
 use crate::event::{Epoch, Millis};
 use crate::fanout::{self, Fanout};
@@ -161,6 +163,7 @@ impl Application {
         let keys = Arc::new(jwks::Registry::new(jwks::Roots::System, jwks::Metrics::register(&registry)?));
         keys.adopt(key_sets(&loaded.config));
         let admin_metrics = admin::Metrics::register(&registry)?;
+        let revoked = Arc::new(Revoked::default());
         let reloader = Arc::new(Reloader::new(
             source.clone(),
             Arc::clone(brought),
@@ -168,10 +171,10 @@ impl Application {
             Arc::clone(&snapshots),
             log.memory.clone(),
             Arc::clone(&keys),
+            Arc::clone(&fanout),
             admin_metrics.clone(),
         ));
 
-        let revoked = Arc::default();
         let parts = services::Parts {
             snapshots: &snapshots,
             lifecycle: &lifecycle,

@@ -8,6 +8,7 @@ use super::key_sets;
 use super::snapshot::Snapshots;
 use crate::admin::{self, Reload, Reloaded};
 use crate::config::{self, Effect, Loaded, Source, Watched};
+use crate::fanout::Fanout;
 use crate::ingress::Registry;
 use crate::jwks;
 use crate::log::memory::MemoryLog;
@@ -19,6 +20,7 @@ pub(super) struct Reloader {
     snapshots: Arc<Snapshots>,
     log: MemoryLog,
     keys: Arc<jwks::Registry>,
+    fanout: Arc<Fanout>,
     metrics: admin::Metrics,
     /// The files that the last attempt read. Held while reloading: one at a time.
     watched: Mutex<Watched>,
@@ -32,9 +34,10 @@ impl Reloader {
         snapshots: Arc<Snapshots>,
         log: MemoryLog,
         keys: Arc<jwks::Registry>,
+        fanout: Arc<Fanout>,
         metrics: admin::Metrics,
     ) -> Self {
-        Self { source, brought, snapshots, log, keys, metrics, watched: Mutex::new(loaded.watched) }
+        Self { source, brought, snapshots, log, keys, fanout, metrics, watched: Mutex::new(loaded.watched) }
     }
 
     /// The files whose change asks for a reload.
@@ -77,6 +80,8 @@ impl Reloader {
                 self.keys.adopt(key_sets(&loaded.config));
                 self.snapshots.swap(loaded.config.with_restart_keys_of(&running));
                 self.log.reconfigure();
+                // By what holds now, whichever file it was: a rule, a secret or a key. The shards say how many it ended.
+                drop(self.fanout.judge_again());
                 self.metrics.config_reloads.inc();
                 tracing::info!("configuration reloaded");
                 Ok(reloaded)

@@ -7,6 +7,7 @@ use std::time::Instant;
 use pingora::proxy::HttpProxy;
 use prometheus::{IntCounterVec, Opts, Registry};
 
+use super::grants::Revoker;
 use super::reload::Reloader;
 use super::snapshot::Snapshots;
 use super::webhooks::Webhooks;
@@ -166,6 +167,7 @@ impl Parts<'_> {
             wedged: Arc::new(move || fanout.wedged()),
             listeners,
             reload: Arc::clone(reloader) as Arc<dyn admin::Reload>,
+            revoke: Arc::new(Revoker { revoked: Arc::clone(self.revoked), fanout: Arc::clone(self.fanout) }),
             started,
         })
     }

@@ -27,7 +27,7 @@ pub use access::{Access, Denied, Needs};
 pub use bearer::{AppWord, Bearer};
 pub use forward::ForwardSettings;
 pub use grant::Grant;
-pub use revoked::Revoked;
+pub use revoked::{LASTS, LASTS_MOST, NAME_BYTES, NameLength, Revoked, RevokedFull, Whom};
 pub use rules::Rules;
 pub use template::{Template, TemplateError};
 pub use tokens::{MAX_TOPICS, Tokens};

@@ -147,7 +147,9 @@ impl History {
             return Waited::Unable;
         };
         // Held while it waits: it is a connection like a stream's.
-        let Ok(_place) = self.fanout.reserve(waiting.listener.remote, &Begin::Now) else {
+        let Listener { remote, grant } = &waiting.listener;
+        let subject = grant.as_ref().and_then(|grant| grant.subject.as_ref());
+        let Ok(_place) = self.fanout.reserve(*remote, subject, &Begin::Now) else {
             return Waited::Unable;
         };
         let mut next_look = Instant::now();

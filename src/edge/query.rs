@@ -198,7 +198,7 @@ impl Reading {
             }
             Parameter::Wait => {
                 once(self.wait.is_some())?;
-                self.wait = Some(duration(&text).filter(|&d| d <= WAIT).ok_or_else(misread)?);
+                self.wait = Some(form::duration(&text).filter(|&d| d <= WAIT).ok_or_else(misread)?);
             }
             Parameter::LastEventId | Parameter::AccessToken => {}
         }
@@ -279,22 +279,7 @@ fn since(text: &str) -> Option<Since> {
     if text == "start" {
         return Some(Since::Oldest);
     }
-    duration(text).filter(|&span| span <= SINCE).map(Since::Ago)
-}
-
-/// A whole number and a unit, as in the configuration.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (count, unit) = text.split_at(digits);
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    count.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
+    form::duration(text).filter(|&span| span <= SINCE).map(Since::Ago)
 }
 
 /// Decimal digits alone: no sign, no space.

@@ -23,7 +23,7 @@ use super::route::Target;
 use super::settings::{Overload, Settings};
 use crate::auth::Grant;
 use crate::event::Selector;
-use crate::fanout::{Admission, Beginning, Fanout};
+use crate::fanout::{Admission, Beginning, Fanout, Round};
 use crate::lifecycle::Lifecycle;
 use crate::net::http::Answer;
 use crate::net::{Peer, take_conn};
@@ -148,6 +148,8 @@ impl Subscribe {
         target: Target<'_>,
         terms: &Terms,
     ) -> pingora::Result<()> {
+        // Before anything is judged: what changes after this is asked of the stream once more.
+        let round = self.fanout.round();
         let request = session.req_header();
         let common = &terms.common;
         let (asker, asked) = match read(&request.method, target, &request.headers, terms.topics) {
@@ -170,7 +172,7 @@ impl Subscribe {
             }
             Asker::Stream(_) => match self.begin(asked, terms.remote, grant.as_deref()).await {
                 Some((beginning, rule)) => {
-                    hand_over(session, beginning, terms.remote, rule, grant, common).await
+                    hand_over(session, beginning, terms.remote, rule, Judged { grant, round }, common).await
                 }
                 None => answer::write_overload(session, asker, common).await,
             },
@@ -193,10 +195,11 @@ impl Subscribe {
         &self,
         asked: Asked,
         remote: Option<SocketAddr>,
-        _grant: Option<&Grant>,
+        grant: Option<&Grant>,
     ) -> Option<(Beginning, Arc<str>)> {
         let Asked { subscription, begin, .. } = asked;
-        let reservation = self.fanout.reserve(remote.map(|remote| remote.ip()), &begin).ok()?;
+        let subject = grant.and_then(|grant| grant.subject.as_ref());
+        let reservation = self.fanout.reserve(remote.map(|remote| remote.ip()), subject, &begin).ok()?;
         let rule = (self.rule_of)(&subscription.selector);
         match reservation.begin(Arc::new(subscription), &begin).await {
             Ok(beginning) => Some((beginning, rule)),
@@ -208,13 +211,19 @@ impl Subscribe {
     }
 }
 
+/// Why a stream may be opened, and what [`Fanout::round`] was before that was judged.
+struct Judged {
+    grant: Option<Arc<Grant>>,
+    round: Round,
+}
+
 /// Gives the request's connection to a shard.
 async fn hand_over(
     session: &mut ServerSession,
     beginning: Beginning,
     remote: Option<SocketAddr>,
     rule: Arc<str>,
-    _grant: Option<Arc<Grant>>,
+    judged: Judged,
     common: &Common,
 ) -> pingora::Result<()> {
     let version = session.req_header().version;
@@ -235,7 +244,8 @@ async fn hand_over(
     // A kernel that refuses keeps its own default, which is only larger.
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
     let head = answer::stream_head(framing, common);
-    beginning.admit(Admission { socket, remote, framing, head, rule });
+    let Judged { grant, round } = judged;
+    beginning.admit(Admission { socket, remote, framing, head, rule, grant, judged: round });
     Ok(())
 }
 

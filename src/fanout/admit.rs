@@ -10,11 +10,13 @@ use arc_swap::ArcSwapOption;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::Fanout;
-use super::addresses::{Addresses, Held};
-use super::command::{Admission, Admit, Command};
+use super::command::{Admission, Admit, Command, Counted};
+use super::holders::Holders;
 use super::reader::Start;
+use super::settings::Settings;
 use crate::event::{Begin, Cursor, Subscription};
 use crate::log::ReadError;
+use crate::network::Network;
 
 /// Why a stream is not opened now. All of them are temporary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub enum Refused {
     Full,
     /// As many as are allowed from one address are open.
     Address,
+    /// As many as are allowed to one subject are open.
+    Subject,
     /// As many as are allowed in a second were opened in this one.
     Rate,
     /// It would begin in history, and slow streams already keep too many bytes alive.
@@ -40,9 +44,10 @@ pub enum Refused {
 }
 
 impl Refused {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Full,
         Self::Address,
+        Self::Subject,
         Self::Rate,
         Self::Replay,
         Self::Waiting,
@@ -57,6 +62,7 @@ impl Refused {
         match self {
             Self::Full => "connections",
             Self::Address => "per_ip",
+            Self::Subject => "per_subject",
             Self::Rate => "admissions",
             Self::Replay => "replay",
             Self::Waiting => "waiting",
@@ -71,7 +77,8 @@ impl Refused {
 /// What is counted for the limits on new streams.
 #[derive(Default)]
 pub(super) struct Gate {
-    addresses: Addresses,
+    addresses: Holders<Network>,
+    subjects: Holders<Arc<str>>,
     rate: ArcSwapOption<Rate>,
 }
 
@@ -82,6 +89,25 @@ struct Rate {
 }
 
 impl Gate {
+    /// Counts one more stream of this address and subject, so far as either is limited.
+    fn count(
+        &self,
+        settings: &Settings,
+        address: Option<IpAddr>,
+        subject: Option<&Arc<str>>,
+    ) -> Result<Counted, Refused> {
+        let mut counted = Counted::default();
+        if let Some(address) = address.filter(|_| settings.per_ip > 0) {
+            let held = self.addresses.hold(Network::from(address), settings.per_ip);
+            counted.address = Some(held.map_err(|_| Refused::Address)?);
+        }
+        if let Some(subject) = subject.filter(|_| settings.per_subject > 0) {
+            let held = self.subjects.hold(Arc::clone(subject), settings.per_subject);
+            counted.subject = Some(held.map_err(|_| Refused::Subject)?);
+        }
+        Ok(counted)
+    }
+
     fn admits(&self, per_second: u32) -> bool {
         let Some(per_second) = NonZeroU32::new(per_second) else { return true };
         let known = self.rate.load_full().filter(|rate| rate.per_second == per_second);
@@ -96,12 +122,18 @@ impl Gate {
 }
 
 impl Fanout {
-    /// Reserves room for one stream of a subscriber at `address`, to be asked for before the socket is taken over.
+    /// Reserves room for one stream of a subscriber at `address`, whose token is about `subject`; to be asked for before the
+    /// socket is taken over.
     ///
     /// # Errors
     /// [`Refused`] when there is none now.
-    pub fn reserve(self: &Arc<Self>, address: Option<IpAddr>, begin: &Begin) -> Result<Reservation, Refused> {
-        self.room(address, begin).inspect_err(|&refused| self.shared.metrics.refused(refused))
+    pub fn reserve(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        subject: Option<&Arc<str>>,
+        begin: &Begin,
+    ) -> Result<Reservation, Refused> {
+        self.room(address, subject, begin).inspect_err(|&refused| self.shared.metrics.refused(refused))
     }
 
     /// The newest place that is known here. A log that is out of reach shows an old head, and the ring may be past it.
@@ -117,7 +149,12 @@ impl Fanout {
         self.shared.metrics.refused(refused);
     }
 
-    fn room(self: &Arc<Self>, address: Option<IpAddr>, begin: &Begin) -> Result<Reservation, Refused> {
+    fn room(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        subject: Option<&Arc<str>>,
+        begin: &Begin,
+    ) -> Result<Reservation, Refused> {
         if self.draining.load(Ordering::Acquire) {
             return Err(Refused::Draining);
         }
@@ -133,13 +170,7 @@ impl Fanout {
         if *begin != Begin::Now && pinned > self.shared.bounds.replay_pinned_bytes {
             return Err(Refused::Replay);
         }
-        let held = match address {
-            Some(address) if settings.per_ip > 0 => {
-                let held = self.gate.addresses.hold(address, settings.per_ip);
-                Some(held.map_err(|_| Refused::Address)?)
-            }
-            _ => None,
-        };
+        let held = self.gate.count(&settings, address, subject)?;
         // Last, so that what is refused for another reason does not use it up.
         if !self.gate.admits(settings.admissions_per_second) {
             return Err(Refused::Rate);
@@ -154,7 +185,7 @@ impl Fanout {
 /// Room for one stream. Dropped unused, the room is free again.
 pub struct Reservation {
     room: Room,
-    held: Option<Held>,
+    held: Counted,
 }
 
 impl Reservation {
@@ -180,7 +211,7 @@ impl Reservation {
 pub struct Beginning {
     room: Room,
     interest: Interested,
-    held: Option<Held>,
+    held: Counted,
     start: Start,
 }
 

@@ -8,13 +8,16 @@ use bytes::Bytes;
 use socket2::Socket;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::addresses::Held;
 use super::batch::Placed;
+use super::holders::Held;
+use super::judge::{Round, Sweep};
 use super::list::ConnId;
 use super::reader::Start;
 use super::shard::ConnRef;
+use crate::auth::Grant;
 use crate::event::{Epoch, Position, Selector, Subscription, Topic};
 use crate::log::Coverage;
+use crate::network::Network;
 use crate::sse::Framing;
 
 /// A subscriber whose request was admitted: from here on its socket belongs to a shard.
@@ -29,6 +32,10 @@ pub struct Admission {
     pub head: Bytes,
     /// The name of the topic rule it is counted under.
     pub rule: Arc<str>,
+    /// Why it may listen; none where everybody may.
+    pub grant: Option<Arc<Grant>>,
+    /// What [`Fanout::round`](super::Fanout::round) was before that was judged.
+    pub judged: Round,
 }
 
 /// A subscriber on its way to its shard.
@@ -37,10 +44,19 @@ pub struct Admit {
     pub admission: Admission,
     /// What it listens to; in the interest map already.
     pub subscription: Arc<Subscription>,
-    /// Counts it under its address, while that is limited.
-    pub held: Option<Held>,
+    /// What counts it.
+    pub held: Counted,
     /// Where it begins.
     pub start: Start,
+}
+
+/// Counts a stream under whoever is limited, until it is dropped.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Under its address, while that is limited.
+    pub address: Option<Held<Network>>,
+    /// Under its subject, while that is limited.
+    pub subject: Option<Held<Arc<str>>>,
 }
 
 /// A page of history, already framed.
@@ -83,6 +99,8 @@ pub enum Command {
     List(ListRequest),
     /// End one stream, cleanly.
     End(ConnRef, oneshot::Sender<Outcome>),
+    /// Judge streams again.
+    Judge(Sweep),
     /// Something was purged from history: use no page from before. Answered when none is used any more.
     Purged(oneshot::Sender<()>),
     /// For tests: misbehave.
@@ -95,10 +113,19 @@ pub struct ListRequest {
     pub from: u32,
     /// Connections at most.
     pub limit: usize,
-    /// Only those that listen to this topic.
-    pub topic: Option<Topic>,
+    /// Which of them.
+    pub only: ListOnly,
     /// Where the page goes.
     pub answer: oneshot::Sender<ListedPage>,
+}
+
+/// What a list of connections is narrowed to; all that is none is everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListOnly {
+    /// Those that listen to this topic.
+    pub topic: Option<Topic>,
+    /// Those of this subject.
+    pub subject: Option<Arc<str>>,
 }
 
 /// A page of a shard's connections.
@@ -116,6 +143,8 @@ pub struct Listed {
     pub id: ConnId,
     /// Who listens; none on a unix socket. Port 0 where only the address is known.
     pub remote: Option<SocketAddr>,
+    /// Whom its token is about; none where there is no token, or it does not say.
+    pub subject: Option<Arc<str>>,
     /// To what.
     pub selector: Selector,
     /// Since when, to the second.

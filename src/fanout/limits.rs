@@ -105,8 +105,20 @@ pub const PATROL: Duration = Duration::from_secs(1);
 /// Slots of the heartbeat wheel: the interval is cut into so many ticks.
 pub const WHEEL_SLOTS: u32 = 64;
 
-/// Ages that may be kept of connections that are gone, whatever their number.
-pub const AGES_KEPT: usize = 64;
+/// Deadlines that may be kept of connections that are gone, whatever their number.
+pub const DEADLINES_KEPT: usize = 64;
+
+// Grants.
+
+/// How long before its grant is over a stream ends at most, and what part of the time it has left. Between half of the
+/// lesser and all of it: 15,000 streams that were granted together end at 1,000 a second, and a token's leeway is 30 s, so
+/// that by default none ends before its `exp`.
+pub const GRANT_LEAD: Duration = Duration::from_secs(30);
+pub const GRANT_LEAD_PART: u64 = 10;
+
+/// How long those who are judged again may take of a turn, but for the last of them: what is live waits for no more than
+/// this and one signature, which takes 0.05 to 0.4 ms.
+pub const JUDGE_TIME: Duration = Duration::from_micros(250);
 
 // What is kept of topics and told of connections.
 

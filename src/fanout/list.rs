@@ -5,10 +5,9 @@ use std::fmt;
 use tokio::sync::oneshot;
 
 use super::Fanout;
-use super::command::{Command, ListRequest, Listed, Outcome};
+use super::command::{Command, ListOnly, ListRequest, Listed, Outcome};
 use super::limits::LISTED;
 use super::shard::ConnRef;
-use crate::event::Topic;
 
 /// Names one stream: `<shard>-<key>-<generation>`, decimal. A later stream never has it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +57,14 @@ impl fmt::Display for ListFrom {
 }
 
 impl Fanout {
-    /// Up to `limit` streams (at most [`LISTED`]), of those that listen to `topic` if one is given, and where the next
-    /// page begins, if there may be one. Streams that come and go meanwhile may be in it or not; no other is left out or
+    /// Up to `limit` streams (at most [`LISTED`]), of those that `only` says, and where the next page
+    /// begins, if there may be one. Streams that come and go meanwhile may be in it or not; no other is left out or
     /// told twice.
     pub async fn list(
         &self,
         from: ListFrom,
         limit: usize,
-        topic: Option<&Topic>,
+        only: &ListOnly,
     ) -> (Vec<Listed>, Option<ListFrom>) {
         let limit = limit.clamp(1, LISTED);
         let (mut listed, mut at) = (Vec::new(), from);
@@ -75,7 +74,7 @@ impl Fanout {
             }
             let (answer, page) = oneshot::channel();
             let limit = limit - listed.len();
-            shard.send(Command::List(ListRequest { from: at.key, limit, topic: topic.cloned(), answer }));
+            shard.send(Command::List(ListRequest { from: at.key, limit, only: only.clone(), answer }));
             // A shard that does not answer has ended, and the process with it.
             let Ok(page) = page.await else { break };
             listed.extend(page.connections);

@@ -26,10 +26,14 @@ pub enum Closed {
     Slow,
     /// The admin API was asked to end it.
     Asked,
+    /// The time of its grant was over.
+    Grant,
+    /// It lost its grant: whom it is about was revoked, or after a reload it is not granted any more.
+    Revoked,
 }
 
 impl Closed {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Client,
         Self::Age,
         Self::Drain,
@@ -38,6 +42,8 @@ impl Closed {
         Self::Pinned,
         Self::Slow,
         Self::Asked,
+        Self::Grant,
+        Self::Revoked,
     ];
 
     /// The label's value.
@@ -52,6 +58,8 @@ impl Closed {
             Self::Pinned => "pinned",
             Self::Slow => "slow",
             Self::Asked => "admin",
+            Self::Grant => "grant",
+            Self::Revoked => "revoked",
         }
     }
 }

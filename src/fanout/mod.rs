@@ -6,7 +6,6 @@
 //! with a cursor: it reads on from the ring or from history as its socket takes it, and joins its group exactly where
 //! it meets it. There is no queue per connection, so no subscriber can make the server grow.
 
-mod addresses;
 mod admit;
 mod appender;
 mod arrivals;
@@ -14,8 +13,10 @@ mod batch;
 mod command;
 mod doorbell;
 mod feeder;
+mod holders;
 #[doc(hidden)]
 pub mod interest;
+mod judge;
 mod limits;
 mod list;
 #[doc(hidden)]
@@ -33,8 +34,8 @@ mod shared;
 mod tests;
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::unbounded_channel;
@@ -46,10 +47,11 @@ use self::appender::Appender;
 pub use self::arrivals::Arrival;
 use self::arrivals::Arrivals;
 use self::command::Command;
-pub use self::command::{Admission, Fault, Listed, Outcome};
+pub use self::command::{Admission, Fault, ListOnly, Listed, Outcome};
 use self::feeder::{FeederThread, Fetcher, Pump};
 use self::interest::Interest;
 pub use self::interest::MAX_SHARDS;
+pub use self::judge::{Judge, Round};
 use self::limits::{Bounds, WEDGED};
 pub use self::list::{ConnId, ListFrom};
 pub use self::metrics::{Closed, Metrics};
@@ -62,6 +64,7 @@ use self::shared::Shared;
 pub use self::shared::Silence;
 use crate::event::{Selector, Topic};
 use crate::live::Live;
+use crate::log::clock::Clock;
 use crate::log::{Feed, Log, ReadError};
 
 /// The fan-out's handle, for the edge, the ingress and the application.
@@ -92,18 +95,19 @@ impl Fanout {
         descriptors: usize,
         silence: Silence,
     ) -> io::Result<Arc<Self>> {
-        Self::start_within(log, settings, metrics, shards, descriptors, silence, Bounds::default())
+        let limits = Limits { shards, descriptors, bounds: Bounds::default() };
+        Self::start_within(log, settings, metrics, limits, silence, Clock::system())
     }
 
     fn start_within(
         log: Arc<dyn Log>,
         settings: Live<Settings>,
         metrics: Metrics,
-        shards: usize,
-        descriptors: usize,
+        limits: Limits,
         silence: Silence,
-        bounds: Bounds,
+        clock: Clock,
     ) -> io::Result<Arc<Self>> {
+        let Limits { shards, descriptors, bounds } = limits;
         let base = log.head();
         let (writer, ring) = Ring::with_capacity(base, bounds.ring_entries, bounds.ring_bytes);
         let (fetchers, requests): (Vec<_>, Vec<_>) = (0..shards).map(|_| unbounded_channel()).unzip();
@@ -114,6 +118,9 @@ impl Fanout {
             settings,
             metrics,
             silence,
+            clock,
+            judge: OnceLock::new(),
+            rounds: AtomicU64::new(0),
             arrivals: Arrivals::default(),
             streams: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
             lingering: AtomicUsize::new(0),
@@ -259,6 +266,14 @@ impl Fanout {
     pub fn inject(&self, shard: usize, fault: Fault) {
         self.shards[shard].send(Command::Fault(fault));
     }
+}
+
+/// How large a fan-out is.
+struct Limits {
+    shards: usize,
+    /// Streams that the process has descriptors for.
+    descriptors: usize,
+    bounds: Bounds,
 }
 
 /// Starts a thread whose panic ends the process.

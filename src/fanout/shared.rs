@@ -1,7 +1,7 @@
 //! What the shards, the feeder and the edge share.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
@@ -10,11 +10,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::arrivals::Arrivals;
 use super::command::PageKey;
 use super::interest::Interest;
+use super::judge::Judge;
 use super::limits::Bounds;
 use super::metrics::Metrics;
 use super::settings::Settings;
 use crate::event::Subscription;
 use crate::live::Live;
+use crate::log::clock::Clock;
 
 /// For how long the peer of a socket has acknowledged nothing, though something on its way to it asks for that; none when it
 /// owes nothing, or nobody knows.
@@ -34,6 +36,12 @@ pub struct Shared {
     pub metrics: Metrics,
     /// For how long a subscriber's peer has owed an acknowledgement.
     pub silence: Silence,
+    /// The wall clock, by which grants end.
+    pub clock: Clock,
+    /// Judges grants by what holds when it is asked; none until the application has said so.
+    pub(super) judge: OnceLock<Judge>,
+    /// How often streams were judged again.
+    pub(super) rounds: AtomicU64,
     /// Tells who waits for a page.
     pub(super) arrivals: Arrivals,
     /// Streams of each shard, those on their way to it included.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::admin::connections;
 use crate::event::{Millis, Pattern, Topic};
-use crate::fanout::{ConnId, ListFrom, Listed, Outcome};
+use crate::fanout::{ConnId, ListFrom, ListOnly, Listed, Outcome};
 use crate::log::TopicUsage;
 
 /// What is wrong behind the API.
@@ -71,15 +71,17 @@ impl Inspect for TestInspect {
         Ok(7)
     }
 
-    async fn list(
-        &self,
-        from: ListFrom,
-        limit: usize,
-        topic: Option<&Topic>,
-    ) -> (Vec<Listed>, Option<ListFrom>) {
-        let _ = self.ask(format!("list {from} {limit} {:?}", topic.map(Topic::as_str))).await;
+    async fn list(&self, from: ListFrom, limit: usize, only: &ListOnly) -> (Vec<Listed>, Option<ListFrom>) {
+        let _ = self
+            .ask(format!(
+                "list {from} {limit} {:?} {:?}",
+                only.topic.as_ref().map(Topic::as_str),
+                only.subject
+            ))
+            .await;
         let patterns = |texts: &[&str]| texts.iter().map(|text| Pattern::parse(text).unwrap()).collect();
         let listed = |id, remote: Option<&str>, names: &[&str], millis, lag| Listed {
+            subject: (names == ["users"]).then(|| "anna".into()),
             id: ConnId::parse(id).unwrap(),
             remote: remote.map(|remote| remote.parse().unwrap()),
             selector: Selector::of(patterns(names)),
@@ -132,8 +134,9 @@ async fn what_is_read_is_checked_before_anything_is_asked() {
         ("/api/topics", r#"topics "" None 100"#),
         ("/api/topics?limit=2&prefix=or%64ers.&after=orders.1", r#"topics "orders." Some("orders.1") 2"#),
         ("/api/topics?limit=1000&topic=ignored", r#"topics "" None 1000"#),
-        ("/api/connections", "list 0-0 100 None"),
-        ("/api/connections?topic=orders.1&limit=1&after=1-40", r#"list 1-40 1 Some("orders.1")"#),
+        ("/api/connections", "list 0-0 100 None None"),
+        ("/api/connections?topic=orders.1&limit=1&after=1-40", r#"list 1-40 1 Some("orders.1") None"#),
+        ("/api/connections?subject=a%26+b&prefix=x", r#"list 0-0 100 None Some("a& b")"#),
     ] {
         assert_eq!(bench.get(path).await.status, 200, "{path}");
         assert_eq!(bench.asked(), [asked], "{path}");
@@ -155,6 +158,8 @@ async fn what_is_read_is_checked_before_anything_is_asked() {
         ("/api/connections?topic=a..b", "topic is not a topic"),
         ("/api/connections?topic=orders.*", "topic is not a topic"),
         ("/api/connections?topic=a&topic=b", "topic comes twice"),
+        ("/api/connections?subject=a&subject=a", "subject comes twice"),
+        ("/api/connections?subject=%ff", "subject is not percent-encoded text"),
     ] {
         let answer = bench.get(path).await;
         assert_eq!((answer.status, answer.header("content-type")), (400, Some("application/problem+json")));
@@ -180,7 +185,7 @@ async fn topics_are_told_with_what_they_hold_and_where_to_go_on() {
 async fn streams_are_told_with_who_listens_and_to_what() {
     let bench = Setup::default().bench();
     let page = bench.get("/api/connections").await.json();
-    let row = |id: &str, remote: Value, topics: &[&str], age: u64, lag: u64| json!({"id": id, "remote": remote, "subject": null, "topics": topics, "age": age, "lag": lag});
+    let row = |id: &str, remote: Value, topics: &[&str], age: u64, lag: u64| json!({"id": id, "remote": remote, "subject": if topics == ["users"] { json!("anna") } else { Value::Null }, "topics": topics, "age": age, "lag": lag});
     assert_eq!(
         page["connections"],
         json!([

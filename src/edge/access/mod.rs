@@ -17,7 +17,8 @@ mod refusal;
 mod site;
 mod token;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
@@ -137,6 +138,16 @@ impl Gate {
         let (refusal, reason) = denied(Denied::Rule, None);
         self.0.failures.count(reason);
         Err(refusal)
+    }
+
+    /// What a stream is to hold that the app itself makes, for as long as it says. Streams without an end share theirs.
+    pub fn held(&self, timeout: Option<Duration>) -> Arc<Grant> {
+        static ENDLESS: LazyLock<Arc<Grant>> =
+            LazyLock::new(|| Arc::new(Grant { held: true, ..Grant::default() }));
+        let Some(timeout) = timeout else { return Arc::clone(&ENDLESS) };
+        let Millis(now) = (self.0.clock)();
+        let ends = Some(Millis(now.saturating_add(timeout.as_millis() as u64)));
+        Arc::new(Grant { held: true, ends, ..Grant::default() })
     }
 
     /// Whether what was granted still is, by the settings of now.

@@ -32,7 +32,7 @@ use super::proxy::{Context, Edge, peer};
 use super::query;
 use super::subscribe::{SEND_BUFFER, Subscribe, remote};
 use crate::event::{Begin, Cursor, Subscription};
-use crate::fanout::{Admission, Reservation};
+use crate::fanout::{Admission, Reservation, Round};
 use crate::net::{Conn, take_conn};
 use crate::sse::{Framed, Framing};
 
@@ -65,6 +65,8 @@ struct Open {
     remote: Option<SocketAddr>,
     framing: Framing,
     timeout: Option<Duration>,
+    /// What [`crate::fanout::Fanout::round`] was before it was judged.
+    round: Round,
     tail: Tail,
 }
 
@@ -124,12 +126,14 @@ impl Edge {
         // Without topics there is no room for any.
         let subscribe = self.subscribe.as_ref().ok_or(access::Refusal::Unable);
         let judged = subscribe.and_then(|subscribe| {
+            // First: what changes after this is asked of the stream once more.
+            let round = subscribe.fanout().round();
             subscribe.gate().hold(&wish.subscription.selector)?;
-            Ok(subscribe)
+            Ok((subscribe, round))
         });
         let opened = match judged {
             Ok(_) if session.req_header().method == Method::HEAD => return head::of_stream(answer),
-            Ok(subscribe) => self.open_hold(subscribe, session, ctx, wish),
+            Ok((subscribe, round)) => self.open_hold(subscribe, session, ctx, wish, round),
             Err(refusal) => Err(refusal),
         };
         match opened {
@@ -156,6 +160,7 @@ impl Edge {
         session: &Session,
         ctx: &Context,
         wish: Wish,
+        round: Round,
     ) -> std::result::Result<Open, access::Refusal> {
         let request = session.req_header();
         let query = request.uri.query().map(str::as_bytes);
@@ -163,12 +168,12 @@ impl Edge {
         let asked = || ctx.hold.asked.map(|cursor| cursor.to_string().into_bytes().into());
         let begin = query::cursor(query, last_event_id).or_else(asked).map_or(Begin::Now, Begin::Cursor);
         let remote = remote(peer(session), &request.headers, &self.settings.load().trusted_proxies);
-        let reservation = subscribe.fanout().reserve(remote.map(|remote| remote.ip()), &begin);
+        let reservation = subscribe.fanout().reserve(remote.map(|remote| remote.ip()), None, &begin);
         let reservation = reservation.map_err(|_| access::Refusal::Unable)?;
         let framing = if request.version >= Version::HTTP_11 { Framing::Chunked } else { Framing::Close };
         let Wish { subscription, timeout } = wish;
-        let subscription = Arc::new(subscription);
-        Ok(Open { reservation, subscription, begin, remote, framing, timeout, tail: Tail::default() })
+        let (subscription, tail) = (Arc::new(subscription), Tail::default());
+        Ok(Open { reservation, subscription, begin, remote, framing, timeout, round, tail })
     }
 
     /// An upgrade's answer is never held.
@@ -214,7 +219,7 @@ impl Edge {
     pub(super) async fn go_on(&self, session: &mut Session, ctx: &mut Context) {
         let State::Open(open) = std::mem::take(&mut ctx.hold.state) else { return };
         let Some(subscribe) = &self.subscribe else { return };
-        let Open { reservation, subscription, begin, remote, framing, timeout: _, tail } = *open;
+        let Open { reservation, subscription, begin, remote, framing, timeout, round, tail } = *open;
         let Some(mut conn) = take_conn(&mut session.downstream_session) else {
             return tracing::error!("a hold is not on a connection of ours");
         };
@@ -240,7 +245,9 @@ impl Edge {
         };
         // A kernel that refuses keeps its own default, which is only larger.
         let _ = socket.set_send_buffer_size(SEND_BUFFER);
-        beginning.admit(Admission { socket, remote, framing, head: rest.into(), rule });
+        let grant = Some(subscribe.gate().held(timeout));
+        let head = rest.into();
+        beginning.admit(Admission { socket, remote, framing, head, rule, grant, judged: round });
     }
 }
 

@@ -13,7 +13,7 @@ use pingora::http::ResponseHeader;
 use crate::edge::ask::AskError;
 use crate::edge::query::{self, SINCE};
 use crate::event::{Beats, Filter, Format, Pattern, Selector, Subscription};
-use crate::net::http::hold_fields;
+use crate::net::http::{form, hold_fields};
 
 const TOPICS: &str = "sidestream-hold";
 const TIMEOUT: &str = "sidestream-hold-timeout";
@@ -155,7 +155,7 @@ fn timeout(value: &[u8]) -> Result<Duration, WishError> {
     let text = String::from_utf8_lossy(value);
     // Bare seconds are how HTTP's own fields say it, and a unit how everything here does.
     let seconds = query::number(&text, 1, SINCE.as_secs() as usize).map(|n| Duration::from_secs(n as u64));
-    let span = seconds.or_else(|| query::duration(&text));
+    let span = seconds.or_else(|| form::duration(&text));
     let read = span.filter(|&span| !span.is_zero() && span <= SINCE);
     let expected = "seconds, or a duration of at most 365d such as 30s, 15m or 1h";
     read.ok_or_else(|| WishError::Misread { field: TIMEOUT, expected, got: cut(&text) })

@@ -2,15 +2,19 @@
 //! with its lag.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use slab::Slab;
 use socket2::Socket;
 
 use super::group::Key;
-use crate::fanout::addresses::Held;
+use crate::auth::Grant;
 use crate::fanout::batch::Rest;
+use crate::fanout::holders::Held;
 use crate::fanout::limits::BATCH_BYTES;
 use crate::fanout::metrics::Closed;
 use crate::fanout::reader::Reader;
+use crate::network::Network;
 
 /// Where a connection stands.
 pub enum Place {
@@ -76,7 +80,9 @@ pub struct Conn {
     pub remote: Option<SocketAddr>,
     /// Counts it under its address, while that is limited.
     #[expect(dead_code, reason = "held for its drop")]
-    pub held: Option<Held>,
+    pub held: Option<Held<Network>>,
+    /// Why it may listen; none where everybody may, which costs the pointer alone.
+    pub granted: Option<Box<Granted>>,
     /// When it was opened, in seconds since the fan-out's start.
     pub opened: u32,
     /// When it last had all of a batch, or as many bytes in parts, or stood at the live end, in the same seconds. Kept while
@@ -101,6 +107,14 @@ pub struct Conn {
     pub queued: Queued,
     /// What its last heartbeat found of its peer.
     pub peer: Peer,
+}
+
+/// Why a connection may listen.
+pub struct Granted {
+    pub grant: Arc<Grant>,
+    /// Counts it under its subject, while that is limited.
+    #[expect(dead_code, reason = "held for its drop")]
+    pub held: Option<Held<Arc<str>>>,
 }
 
 impl Conn {
@@ -151,5 +165,12 @@ pub struct ConnRef {
     pub generation: u32,
 }
 
+impl ConnRef {
+    /// Whether it is there.
+    pub fn is_in(self, conns: &Slab<Conn>) -> bool {
+        conns.get(self.key as usize).is_some_and(|found| found.generation == self.generation)
+    }
+}
+
 // One of these for each of 100,000 subscribers: a field more is 100 KB more for each 8 bytes.
-const _: () = assert!(size_of::<Conn>() <= 136);
+const _: () = assert!(size_of::<Conn>() <= 144);

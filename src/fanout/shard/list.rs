@@ -17,9 +17,9 @@ impl Shard {
     /// Answers a page of this shard's connections, in the order of their keys. It looks at a bounded number of them, so a
     /// page may be empty and yet not be the last.
     pub(super) fn list(&mut self, request: ListRequest) {
-        let ListRequest { from, limit, topic, answer } = request;
+        let ListRequest { from, limit, only, answer } = request;
         // Judged once per group, not per connection.
-        let listening: Option<HashSet<u32>> = topic.map(|topic| self.routes.of(&topic).collect());
+        let listening: Option<HashSet<u32>> = only.topic.map(|topic| self.routes.of(&topic).collect());
         let (mut connections, mut next) = (Vec::new(), None);
         for key in from..self.conns.capacity() as Key {
             if connections.len() == limit || key - from == LISTED_SLOTS as Key {
@@ -35,11 +35,16 @@ impl Shard {
             if listening.as_ref().is_some_and(|groups| !groups.contains(&conn.group)) {
                 continue;
             }
+            let subject = conn.granted.as_ref().and_then(|granted| granted.grant.subject.as_ref());
+            if only.subject.is_some() && only.subject.as_ref() != subject {
+                continue;
+            }
             let age = self.seconds().saturating_sub(conn.opened);
             let lag = self.live.at.position.sequence.saturating_sub(self.live_position(key).sequence);
             connections.push(Listed {
                 id: ConnId { shard: self.index as u32, conn: self.conn_ref(key) },
                 remote: conn.remote,
+                subject: subject.cloned(),
                 selector: subscription.selector.clone(),
                 age: Duration::from_secs(age.into()),
                 lag,

@@ -1,13 +1,15 @@
 //! A shard: a thread with an event loop that owns its connections, and is itself a cursor on the ring.
 //!
 //! One turn of the loop: wait (unless there is work) → socket events → commands → pull from the ring → make jobs → write a
-//! slice of each job → let those that are behind go on → timers. Live goes before replay, and a large group is written in
+//! slice of each job → let those that are behind go on → judge some again → timers. Live goes before replay, and a large group is written in
 //! slices, so that small topics of the same shard do not wait behind it.
 //!
 //! Nothing here waits for anything but the poll: the log is read by the fetcher, and what it finds comes as a command.
 
 mod conn;
+mod deadlines;
 mod end;
+mod grants;
 mod group;
 mod list;
 mod live;
@@ -30,7 +32,8 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 pub use self::conn::ConnRef;
-use self::conn::{Conn, Peer, Place, Queued};
+use self::conn::{Conn, Granted, Peer, Place, Queued};
+use self::grants::Judging;
 use self::group::{Group, Key};
 use self::replay::{Ready, Wanted};
 use self::routes::Routes;
@@ -141,6 +144,7 @@ struct Shard {
     behind: Behind,
     pins: Pins,
     timers: Timers,
+    judging: Judging,
     now: Instant,
 }
 
@@ -216,6 +220,7 @@ impl Shard {
             behind: Behind::default(),
             pins: Pins::default(),
             timers: Timers::new(now),
+            judging: Judging::default(),
             now,
         }
     }
@@ -235,9 +240,10 @@ impl Shard {
             self.start_jobs();
             self.write_slices();
             self.go_on();
+            self.judge_some();
             self.on_timers();
-            if !self.behind.ready.is_empty() {
-                // Replays never end a thread's slice by themselves: without this, whoever is to take the next webhook, or to
+            if !self.behind.ready.is_empty() || !self.judging.is_idle() {
+                // Neither replays nor judging ever end a thread's slice by themselves: without this, whoever is to take the next webhook, or to
                 // read a page, waits for the scheduler's tick, which is 4 ms where there is no preemption.
                 std::thread::yield_now();
             }
@@ -248,6 +254,7 @@ impl Shard {
         !self.live.jobs.is_empty()
             || !self.behind.ready.is_empty()
             || !self.live.dirty.is_empty()
+            || !self.judging.is_idle()
             || self.can_pull()
     }
 
@@ -278,8 +285,11 @@ impl Shard {
     }
 
     fn timeout(&self) -> Duration {
-        let due = if self.conns.is_empty() { None } else { Some(self.timers.due()) };
-        due.map_or(IDLE_WAIT, |due| due.saturating_duration_since(Instant::now()).min(IDLE_WAIT))
+        if self.conns.is_empty() {
+            return IDLE_WAIT;
+        }
+        let due = self.timers.due().saturating_duration_since(Instant::now());
+        self.next_end().map_or(due, |end| due.min(end)).min(IDLE_WAIT)
     }
 
     fn on_commands(&mut self) {
@@ -296,6 +306,7 @@ impl Shard {
             Command::Drain(window) => self.drain(window),
             Command::List(request) => self.list(request),
             Command::End(conn, answer) => self.end_asked(conn, answer),
+            Command::Judge(sweep) => self.judge(sweep),
             Command::Purged(answer) => {
                 self.drop_pages();
                 // Whoever asked may have gone.
@@ -328,7 +339,8 @@ impl Shard {
     /// Takes over a subscriber's socket: its response begins with what is known now.
     fn admit(&mut self, admit: Admit) {
         let Admit { admission, subscription, held, start } = admit;
-        let Admission { socket, remote, framing, head, rule } = admission;
+        let Admission { socket, remote, framing, head, rule, grant, judged } = admission;
+        let granted = grant.map(|grant| Box::new(Granted { grant, held: held.subject }));
         let group = self.group(subscription, framing, rule);
         let mut reader = Reader::open(start);
         if self.live.left == Some(reader.cursor().epoch) {
@@ -347,7 +359,8 @@ impl Shard {
         entry.insert(Conn {
             socket,
             remote,
-            held,
+            held: held.address,
+            granted,
             opened: now,
             progressed: now,
             taken: 0,
@@ -366,7 +379,11 @@ impl Shard {
         if registered.is_err() {
             return self.close(key, super::Closed::Error);
         }
+        if let Some(reason) = self.lost_meanwhile(key, judged) {
+            return self.turn_away(key, &head, reason);
+        }
         self.set_age(key);
+        self.set_end(key);
         self.open(key, &head);
         if self.timers.is_draining() && self.conns.contains(key as usize) {
             self.end(key, super::Closed::Drain);

@@ -1,16 +1,16 @@
 //! What a shard does by the clock: heartbeats, the age limit, and the end of a drain.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Shard;
 use super::conn::{Conn, ConnRef, Peer, Place};
+use super::deadlines::Deadlines;
 use super::group::Key;
 use super::live::{Sent, send};
 use super::wheel::Wheel;
-use crate::event::{Beats, Cursor, Position};
-use crate::fanout::limits::{AGES_KEPT, DRAIN_STEP, PATROL, VANISHED_BEATS, VANISHED_LEAST};
+use crate::event::{Beats, Cursor, Millis, Position};
+use crate::fanout::limits::{DRAIN_STEP, PATROL, VANISHED_BEATS, VANISHED_LEAST};
 use crate::fanout::reader::Reader;
 use crate::fanout::{Closed, Slow};
 use crate::sse::{self, Framed};
@@ -19,7 +19,11 @@ use crate::sse::{self, Framed};
 pub(super) struct Timers {
     pub(super) wheel: Wheel,
     /// Connections by the time their age is over; only those that have a limit.
-    ages: BinaryHeap<Reverse<(Instant, Key, u32)>>,
+    ages: Deadlines<Instant>,
+    /// Connections by the time their grant is over, less a jitter; only those whose grant has an end.
+    pub(super) ends: Deadlines<Millis>,
+    /// Connections that have lost their grant, by the time they are closed if they have not read on to their end.
+    pub(super) cuts: Deadlines<Instant>,
     /// Connections whose write side is shut, by the time they are closed whatever the peer does.
     shut: VecDeque<(Instant, ConnRef)>,
     drain: Option<Drain>,
@@ -41,7 +45,9 @@ impl Timers {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             wheel: Wheel::new(now),
-            ages: BinaryHeap::new(),
+            ages: Deadlines::default(),
+            ends: Deadlines::default(),
+            cuts: Deadlines::default(),
             shut: VecDeque::new(),
             drain: None,
             patrol: now,
@@ -52,8 +58,8 @@ impl Timers {
     /// When something is due next.
     pub(super) fn due(&self) -> Instant {
         let mut due = self.wheel.due();
-        if let Some(Reverse((age, ..))) = self.ages.peek() {
-            due = due.min(*age);
+        for first in [self.ages.first(), self.cuts.first()] {
+            due = first.map_or(due, |first| due.min(first));
         }
         due = self.reread.map_or(due, |reread| due.min(reread));
         if let Some((shut, _)) = self.shut.front() {
@@ -79,14 +85,8 @@ impl Shard {
     pub(super) fn set_age(&mut self, key: Key) {
         let Some(age) = self.shared.settings.load().max_connection_age else { return };
         let age = age.mul_f64(0.8 + 0.4 * fastrand::f64());
-        let generation = self.conns[key as usize].generation;
-        self.timers.ages.push(Reverse((self.now + age, key, generation)));
-        if self.timers.ages.len() > 2 * self.conns.len() + AGES_KEPT {
-            // Most are of connections that have gone long before their time.
-            let mut ages = std::mem::take(&mut self.timers.ages);
-            ages.retain(|&Reverse((_, key, generation))| self.find(ConnRef { key, generation }).is_some());
-            self.timers.ages = ages;
-        }
+        let (conn, conns) = (self.conn_ref(key), &self.conns);
+        self.timers.ages.push(self.now + age, conn, conns.len(), |conn| conn.is_in(conns));
     }
 
     /// Does what is due.
@@ -100,14 +100,13 @@ impl Shard {
             self.read_again();
         }
         self.patrol();
-        while let Some(&Reverse((due, key, generation))) = self.timers.ages.peek()
-            && due <= self.now
-        {
-            self.timers.ages.pop();
-            if self.find(ConnRef { key, generation }).is_some() {
-                self.end(key, Closed::Age);
+        while let Some(conn) = self.timers.ages.pop(self.now) {
+            if self.find(conn).is_some() {
+                self.end(conn.key, Closed::Age);
             }
         }
+        self.on_ends();
+        self.on_cuts();
         while let Some(&(due, conn)) = self.timers.shut.front()
             && due <= self.now
         {

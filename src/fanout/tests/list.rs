@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use super::support::{End, Server, Setup, to};
 use crate::event::{Begin, Topic};
-use crate::fanout::{ListFrom, Listed, Outcome};
+use crate::fanout::{ListFrom, ListOnly, Listed, Outcome};
 
 fn pages(server: &Server, limit: usize, topic: Option<&Topic>, mut between: impl FnMut()) -> Vec<Listed> {
+    let only = ListOnly { topic: topic.cloned(), subject: None };
     let (mut all, mut from) = (Vec::new(), ListFrom::default());
     loop {
-        let (page, next) = server.wait(server.fanout.list(from, limit, topic));
+        let (page, next) = server.wait(server.fanout.list(from, limit, &only));
         assert!(page.len() <= limit);
         all.extend(page);
         let Some(next) = next else { return all };

@@ -170,7 +170,7 @@ fn who_is_turned_away_since_the_log_can_not_be_read_is_counted() {
     server.publish("a", "0");
     server.broker().go_down();
     let begin = Begin::Since(Since::Oldest);
-    let reservation = server.fanout.reserve(None, &begin).unwrap();
+    let reservation = server.fanout.reserve(None, None, &begin).unwrap();
     assert!(server.wait(reservation.begin(Arc::new(to(&["a"])), &begin)).is_err());
     assert_eq!(server.metric("connections_refused_total", Some("log")), 1);
     assert_eq!(server.metric("connections_refused_total", None), 1);

@@ -3,6 +3,7 @@
 
 mod begin;
 mod drain;
+mod grants;
 mod limits;
 mod list;
 mod log;

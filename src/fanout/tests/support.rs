@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use prometheus::Registry;
 use socket2::{Domain, Socket, Type};
 
+use crate::auth::Grant;
 use crate::event::{
     Begin, Cursor, Delivery, Epoch, Event, EventType, Millis, Pattern, Position, Selector, Subscription,
     Topic,
 };
-use crate::fanout::command::{Admission, Admit, Command, Fault};
+use crate::fanout::command::{Admission, Admit, Command, Counted, Fault};
 use crate::fanout::limits::Bounds;
 use crate::fanout::reader::Start;
-use crate::fanout::{Fanout, Metrics, Refused, Settings, Silence, Slow};
+use crate::fanout::{Fanout, Limits, Metrics, Refused, Round, Settings, Silence, Slow};
 use crate::live::Live;
 use crate::log::clock::ManualClock;
 use crate::log::fake::{Broker, FakeLog, Faults};
@@ -58,6 +59,7 @@ pub struct Setup {
     pub total: usize,
     pub heartbeat: Duration,
     pub per_ip: usize,
+    pub per_subject: usize,
     pub admissions_per_second: u32,
     pub slow: Slow,
     /// For how long a subscriber's peer is taken to have been silent.
@@ -73,6 +75,7 @@ impl Default for Setup {
             total: usize::MAX,
             heartbeat: Duration::from_millis(320),
             per_ip: 0,
+            per_subject: 0,
             admissions_per_second: 0,
             slow: Slow::Gap,
             silence: Box::new(|_| None),
@@ -122,16 +125,16 @@ impl Setup {
             max_connection_age: None,
             max_connections: 10_000,
             per_ip: self.per_ip,
-            per_subject: 0,
+            per_subject: self.per_subject,
             admissions_per_second: self.admissions_per_second,
             slow: self.slow,
         };
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).unwrap();
         let settings = Live::fixed(settings);
+        let limits = Limits { shards: self.shards, descriptors: 10_000, bounds: self.bounds };
         let fanout =
-            Fanout::start_within(log, settings, metrics, self.shards, 10_000, self.silence, self.bounds)
-                .unwrap();
+            Fanout::start_within(log, settings, metrics, limits, self.silence, clock.clock()).unwrap();
         Server { fanout, broker, clock, registry, runtime }
     }
 }
@@ -220,10 +223,38 @@ impl Server {
         begin: &Begin,
         buffers: Option<usize>,
     ) -> Result<Subscriber, Refused> {
+        self.open_with(subscription, begin, buffers, None, self.fanout.round())
+    }
+
+    /// A subscriber with a grant, which was judged in this round.
+    pub fn open_granted(
+        &self,
+        topic: &str,
+        begin: &Begin,
+        grant: &Arc<Grant>,
+        judged: Round,
+    ) -> Result<Subscriber, Refused> {
+        self.open_with(to(&[topic]), begin, None, Some(grant), judged)
+    }
+
+    /// As [`Server::open_granted`], from now on and with a socket that takes little.
+    pub fn open_narrow(&self, topic: &str, grant: &Arc<Grant>, judged: Round) -> Subscriber {
+        self.open_with(to(&[topic]), &Begin::Now, Some(4096), Some(grant), judged).unwrap()
+    }
+
+    fn open_with(
+        &self,
+        subscription: Subscription,
+        begin: &Begin,
+        buffers: Option<usize>,
+        grant: Option<&Arc<Grant>>,
+        judged: Round,
+    ) -> Result<Subscriber, Refused> {
         let (socket, stream) = connect(buffers);
-        let reservation = self.fanout.reserve(Some([127, 0, 0, 1].into()), begin)?;
+        let subject = grant.and_then(|grant| grant.subject.as_ref());
+        let reservation = self.fanout.reserve(Some([127, 0, 0, 1].into()), subject, begin)?;
         let beginning = self.wait(reservation.begin(Arc::new(subscription), begin)).unwrap();
-        beginning.admit(admission(socket));
+        beginning.admit(admission(socket, grant.cloned(), judged));
         Ok(Subscriber::new(stream))
     }
 
@@ -234,7 +265,12 @@ impl Server {
         let shared = &self.fanout.shared;
         shared.interest.join(&subscription.selector, 0);
         shared.streams[0].fetch_add(1, Ordering::Relaxed);
-        let admit = Admit { admission: admission(socket), subscription, held: None, start };
+        let admit = Admit {
+            admission: admission(socket, None, self.fanout.round()),
+            subscription,
+            held: Counted::default(),
+            start,
+        };
         self.fanout.shards[0].send(Command::Admit(Box::new(admit)));
         Subscriber::new(stream)
     }
@@ -283,13 +319,15 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn admission(socket: Socket) -> Admission {
+fn admission(socket: Socket, grant: Option<Arc<Grant>>, judged: Round) -> Admission {
     Admission {
         socket,
         remote: None,
         framing: Framing::Chunked,
         head: b"HTTP/1.1 200 OK\r\n\r\n"[..].into(),
         rule: "default".into(),
+        grant,
+        judged,
     }
 }
 

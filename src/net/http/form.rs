@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::ops::Not as _;
+use std::time::Duration;
 
 use super::percent::{DecodeError, decode};
 
@@ -42,6 +43,22 @@ pub fn without(query: &[u8], name: &str) -> Option<Vec<u8>> {
     };
     let kept: Vec<&[u8]> = query.split(|&b| b == b'&').filter(is_kept).collect();
     if kept.is_empty() { None } else { Some(kept.join(&b'&')) }
+}
+
+/// A duration: a whole number and a unit, as in the configuration.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    count.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! How holds end before they are streams, and how the caller can tell.
 
+use sidestream::auth::Access;
 use sidestream::lifecycle::Phase;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
@@ -89,4 +90,45 @@ async fn a_body_that_ends_in_the_drain_gets_a_clean_end() {
     let end = stream.end().await;
     assert!(end.starts_with("retry: ") && end.ends_with("\n\n"), "{end:?}");
     holding.streams(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_app_says_how_long_it_may_last() {
+    let mut holding = Holding::start().await;
+    let (mut short, asked) = holding.ask(get("/welcome")).await;
+    asked.say(head("Sidestream-Hold: a\r\nSidestream-Hold-Timeout: 1\r\nContent-Length: 0\r\n"));
+    drop(asked);
+    let (mut long, asked) = holding.ask(get("/welcome")).await;
+    asked.say(head("Sidestream-Hold: a\r\nSidestream-Hold-Timeout: 365d\r\nContent-Length: 0\r\n"));
+    drop(asked);
+    Stream::begin(&mut long).await.block().await;
+    let mut stream = Stream::begin(&mut short).await;
+    stream.block().await;
+    let end = stream.end().await;
+    assert!(end.starts_with("retry: ") && end.ends_with("\n\n"), "{end:?}");
+    assert!((holding.metric("connections_closed_total", Some("grant")) - 1.0).abs() < f64::EPSILON);
+    assert_eq!(holding.fanout.connections(), 1, "the other stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_judged_again_against_deny_alone() {
+    let mut holding = Holding::start().await;
+    let (mut kept, _) = holding.held("a").await;
+    let (mut lost, _) = holding.held("a, b.*").await;
+    holding.judge_again(&[("b.secret", Access::Deny), ("**", Access::Jwt)]).await;
+    assert!(Stream::going_on(&mut lost).end().await.starts_with("retry: "));
+    let published = holding.publish("a", "x").await;
+    assert_eq!(Stream::going_on(&mut kept).block().await, event(&published, "x"));
+    // A rule that comes while the app speaks.
+    let (mut caller, asked) = holding.ask(get("/welcome")).await;
+    asked.say(head("Sidestream-Hold: a\r\nTransfer-Encoding: chunked\r\n")).say("9\r\ndata: a\n\n\r\n");
+    let mut stream = Stream::begin(&mut caller).await;
+    stream.block().await;
+    holding.judge_again(&[("a", Access::Deny)]).await;
+    assert!(Stream::going_on(&mut kept).end().await.starts_with("retry: "));
+    holding.publish("a", "for nobody").await;
+    asked.say("0\r\n\r\n");
+    drop(asked);
+    let rest = stream.end().await;
+    assert!(rest.starts_with("retry: ") && !rest.contains("for nobody"), "{rest:?}");
 }

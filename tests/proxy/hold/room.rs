@@ -70,7 +70,7 @@ async fn a_stream_that_can_not_go_on_ends_cleanly_behind_the_apps_body() {
         for group in 0.. {
             let named = |i| Pattern::parse(&format!("t{size}-{group}-{i}.{rest}")).unwrap();
             let subscription = Arc::new(Subscription::to(Selector::of((0..size).map(named).collect())));
-            let reservation = holding.fanout.reserve(None, &Begin::Now).unwrap();
+            let reservation = holding.fanout.reserve(None, None, &Begin::Now).unwrap();
             match reservation.begin(subscription, &Begin::Now).await {
                 Ok(beginning) => others.push(beginning),
                 Err(_) => break,

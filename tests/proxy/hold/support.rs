@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use prometheus::Registry;
+use sidestream::auth::{Access, Auth, Revoked, Rules};
 use sidestream::edge::{self, AccessFailures, Judge, Roots, Subscribe};
-use sidestream::event::{Delivery, Epoch, Event, Topic};
-use sidestream::fanout::{self, Fanout, ListFrom, Listed, Slow};
+use sidestream::event::{Delivery, Epoch, Event, Pattern, Topic};
+use sidestream::fanout::{self, Fanout, ListFrom, ListOnly, Listed, Slow};
 use sidestream::forward::{self, Forward};
 use sidestream::live::Live;
 use sidestream::log::clock::Clock;
@@ -54,6 +55,7 @@ impl Holding {
         let made = Arc::clone(&fanout);
         let front = Front::start_with(Some(to_port(app.port)), Roots::System, |edge, lifecycle, settings| {
             let rule_of = Arc::new(|_: &_| Arc::from("default"));
+            judge_streams(&made, settings.clone());
             let judge = judge(settings.clone(), &registry);
             edge.with_topics(Subscribe::new(made, rule_of, lifecycle.clone(), 100, judge))
         });
@@ -94,6 +96,14 @@ impl Holding {
         (caller, id(&opening))
     }
 
+    /// Puts these rules in force, as a reload does.
+    pub async fn judge_again(&self, rules: &[(&str, Access)]) {
+        let rules = rules.iter().map(|(pattern, access)| (Pattern::parse(pattern).unwrap(), *access));
+        let rules = Rules::new(rules.collect(), Access::Jwt);
+        self.front.change(|settings| settings.access = Arc::new(Auth { rules, ..Auth::default() }));
+        self.fanout.judge_again().await;
+    }
+
     /// Ends all streams, as an operator would one by one.
     pub async fn end_all(&self) {
         let mut ended = 0;
@@ -106,7 +116,7 @@ impl Holding {
     }
 
     pub async fn listed(&self) -> Vec<Listed> {
-        self.fanout.list(ListFrom::default(), 100, None).await.0
+        self.fanout.list(ListFrom::default(), 100, &ListOnly::default()).await.0
     }
 
     /// Waits until so many streams are open, or have their room.
@@ -136,6 +146,16 @@ fn judge(settings: Live<edge::Settings>, registry: &Registry) -> Judge {
     });
     let failures = AccessFailures::register(registry).unwrap();
     Judge { settings, revoked: Arc::default(), failures, forward, clock }
+}
+
+/// Streams are judged again by the same settings as requests.
+fn judge_streams(fanout: &Fanout, settings: Live<edge::Settings>) {
+    let revoked = Revoked::default();
+    fanout.judge_with(Arc::new(move |grant, wanted| {
+        let access = Arc::clone(&settings.load().access);
+        let grant = grant.cloned().unwrap_or_default();
+        access.still_grants(&grant, wanted, &revoked, Clock::system().now())
+    }));
 }
 
 const fn hour() -> Duration {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use pingora::services::Service as _;
 use prometheus::Registry;
-use sidestream::admin::{self, Admin, Readiness, Reload, Reloaded};
+use sidestream::admin::{self, Admin, Readiness, Reload, Reloaded, Revoke};
+use sidestream::auth::{RevokedFull, Whom};
 use sidestream::event::{Begin, Delivery, Event, Pattern, Selector, Subscription, Topic};
 use sidestream::fanout::{Admission, Fanout, Metrics, Refused, Settings, Slow};
 use sidestream::lifecycle::{Lifecycle, Phase};
@@ -37,6 +38,16 @@ struct NoReload;
 impl Reload for NoReload {
     async fn reload(&self) -> Result<Reloaded, Vec<String>> {
         Err(Vec::new())
+    }
+}
+
+/// Nobody is revoked.
+struct NoRevoke;
+
+#[async_trait]
+impl Revoke for NoRevoke {
+    async fn revoke(&self, _: Whom, _: Duration) -> Result<usize, RevokedFull> {
+        Err(RevokedFull)
     }
 }
 
@@ -108,8 +119,10 @@ impl Inside {
             framing: Framing::Chunked,
             head: HEAD.into(),
             rule: "default".into(),
+            grant: None,
+            judged: self.fanout.round(),
         };
-        let reservation = self.fanout.reserve(Some(remote.ip()), &begin)?;
+        let reservation = self.fanout.reserve(Some(remote.ip()), None, &begin)?;
         reservation.begin(Arc::new(subscription), &begin).await.unwrap().admit(admission);
         Ok(Subscriber::over(Connection::over(ours)).await)
     }
@@ -139,6 +152,7 @@ impl Inside {
             wedged: Arc::new(move || fanout.wedged()),
             listeners: Vec::new(),
             reload: Arc::new(NoReload),
+            revoke: Arc::new(NoRevoke),
             started: Instant::now(),
         });
         let listener = Listener::bind("admin.listen", &"127.0.0.1:0".parse().unwrap()).unwrap();

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::io::{ErrorKind, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 
 use prometheus::Registry;
@@ -24,16 +25,17 @@ use crate::event::{
     Delivery, Event, EventType, Filter, Format, LoggedEvent, Millis, Pattern, Selector, Since, Topic,
 };
 use crate::fanout::arrivals::Arrivals;
-use crate::fanout::command::Fetched;
+use crate::fanout::command::{Counted, Fetched};
 use crate::fanout::feeder::fetch;
 use crate::fanout::interest::Interest as Interests;
+use crate::fanout::judge::Round;
 use crate::fanout::limits::Bounds;
 use crate::fanout::reader::Start;
 use crate::fanout::ring::RingWriter;
 use crate::fanout::shared::FetchRequest;
 use crate::fanout::{Metrics, Settings, Slow};
 use crate::live::Live;
-use crate::log::clock::ManualClock;
+use crate::log::clock::{Clock, ManualClock};
 use crate::log::memory::MemoryLog;
 use crate::log::{HistorySettings, Log as _, ReadLimit, Tail, TopicLimits};
 
@@ -193,6 +195,9 @@ impl World {
             lingering: AtomicUsize::new(0),
             fetchers: [fetcher].into(),
             arrivals: Arrivals::default(),
+            clock: Clock::system(),
+            judge: OnceLock::new(),
+            rounds: AtomicU64::new(0),
         };
         let (writer, ring) = Ring::with_capacity(base, BOUNDS.ring_entries, BOUNDS.ring_bytes);
         let (seed, _) = Seed::new(0, Arc::new(shared), ring).unwrap();
@@ -322,6 +327,8 @@ impl World {
             framing: wish.framing,
             head: b"\r\n\r\n"[..].into(),
             rule: "".into(),
+            grant: None,
+            judged: Round::default(),
         };
         let subscription = Arc::new(subscription(wish));
         let shared = &self.shard.shared;
@@ -342,7 +349,7 @@ impl World {
             began,
             raw: Vec::new(),
         };
-        self.shard.admit(Admit { admission, subscription, held: None, start });
+        self.shard.admit(Admit { admission, subscription, held: Counted::default(), start });
         self.clients.push(client);
     }
 
