@@ -40,7 +40,11 @@ impl HttpServerApp for HandOn {
 }
 
 /// What the app gets of a request's bytes, and what the sender gets of its answer.
-async fn hand_on(plan: crate::relay::Plan, app: &mut App, request: &[u8]) -> (crate::net::client::testing::Seen, String) {
+async fn hand_on(
+    plan: crate::relay::Plan,
+    app: &mut App,
+    request: &[u8],
+) -> (crate::net::client::testing::Seen, String) {
     let served = Served::tcp(&Arc::new(HandOn(Bench::new(plan))), Lifecycle::new().1);
     let mut peer = served.peer().await;
     peer.send(request).await;
