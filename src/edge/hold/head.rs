@@ -40,7 +40,7 @@ pub(super) fn of_stream(answer: &mut ResponseHeader) -> Result<()> {
 pub(super) fn readers(answer: &ResponseHeader) -> Common {
     let lines = answer.headers.iter();
     let lines = lines.filter(|(name, _)| **name == VARY || name.as_str().starts_with("access-control-"));
-    Common::from_iter(lines.map(|(name, value)| (name.clone(), value.clone())))
+    lines.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 #[cfg(test)]

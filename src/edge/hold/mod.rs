@@ -121,7 +121,7 @@ impl Edge {
         let wish = match wish::take(answer, topics) {
             Ok(None) => return Ok(()),
             Ok(Some(wish)) => wish,
-            Err(error) => return Err(self.invalid(session, ctx, &error)),
+            Err(error) => return self.invalid(session, ctx, &error),
         };
         // Without topics there is no room for any.
         let subscribe = self.subscribe.as_ref().ok_or(access::Refusal::Unable);
@@ -186,16 +186,16 @@ impl Edge {
         answer: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()> {
-        if wish::strip(answer) { Err(self.invalid(session, ctx, &WishError::Upgrade)) } else { Ok(()) }
+        if wish::strip(answer) { self.invalid(session, ctx, &WishError::Upgrade) } else { Ok(()) }
     }
 
-    fn invalid(&self, session: &Session, ctx: &mut Context, error: &WishError) -> Box<Error> {
+    fn invalid(&self, session: &Session, ctx: &mut Context, error: &WishError) -> Result<()> {
         ctx.hold.state = State::Refused(Refusal::Invalid);
         if let Some(left_out) = self.failures.pass(Instant::now()) {
             let (method, path) = (&session.req_header().method, session.req_header().uri.path());
             tracing::error!(%method, path, left_out, %error, "the app's answer can't be held");
         }
-        Error::explain(ErrorType::InvalidHTTPHeader, "a hold that can't be").into_up()
+        Err(Error::explain(ErrorType::InvalidHTTPHeader, "a hold that can't be").into_up())
     }
 
     /// Answers where a hold could not be; false when that is not why the request failed.
