@@ -145,3 +145,49 @@ impl fmt::Display for ForwardUrl {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_by_table() {
+        for (text, shown, target) in [
+            ("http://127.0.0.1:3000/may-listen", "http://127.0.0.1:3000/may-listen", "/may-listen"),
+            ("http://app", "http://app:80/", "/"),
+            ("https://app.example/a?b=c", "https://app.example:443/a?b=c", "/a?b=c"),
+            ("http://[::1]:3000?b", "http://[::1]:3000/?b", "/?b"),
+            ("unix:/run/app.sock:/may-listen", "unix:/run/app.sock:/may-listen", "/may-listen"),
+            ("unix:/run/app.sock", "unix:/run/app.sock:/", "/"),
+        ] {
+            let url: ForwardUrl = text.parse().unwrap();
+            assert_eq!((url.to_string().as_str(), &*url.target), (shown, target), "{text}");
+            assert_eq!(shown.parse(), Ok(url));
+        }
+        for (text, why) in [
+            ("", ForwardUrlError::Form),
+            ("app/may-listen", ForwardUrlError::Form),
+            ("/may-listen", ForwardUrlError::Form),
+            ("ftp://a/", ForwardUrlError::Form),
+            ("HTTP://a/", ForwardUrlError::Form),
+            ("http:///a", ForwardUrlError::Form),
+            ("http://:80/", ForwardUrlError::Form),
+            ("http://a b/", ForwardUrlError::Form),
+            ("http://a:/", ForwardUrlError::Form),
+            ("http://[::1/", ForwardUrlError::Form),
+            ("unix:app.sock:/a", ForwardUrlError::Form),
+            ("unix:/run/app.sock:a", ForwardUrlError::Form),
+            (&format!("unix:/{}:/a", "s".repeat(107)), ForwardUrlError::Form),
+            ("http://u:p@a/", ForwardUrlError::User),
+            ("http://a/#b", ForwardUrlError::Fragment),
+            ("http://a:0/", ForwardUrlError::Port),
+            ("http://a:65536/", ForwardUrlError::Port),
+            ("http://a/b c", ForwardUrlError::Unescaped),
+            ("http://a/b\r\nX: y", ForwardUrlError::Unescaped),
+            ("unix:/s:/é", ForwardUrlError::Unescaped),
+            (&format!("http://a/{}", "b".repeat(2048)), ForwardUrlError::Long),
+        ] {
+            assert_eq!(text.parse::<ForwardUrl>(), Err(why), "{text:?}");
+        }
+    }
+}

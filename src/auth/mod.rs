@@ -61,3 +61,6 @@ impl Auth {
         self.tokens.as_ref()?.checker().remote()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,12 @@ impl Rules {
         self.default == Access::Public && self.rules.iter().all(|(_, access)| *access == Access::Public)
     }
 
+    /// Whether some rule, or what applies to the rest, says so.
+    #[must_use]
+    pub fn asks(&self, access: Access) -> bool {
+        self.default == access || self.rules.iter().any(|(_, said)| *said == access)
+    }
+
     /// What a request has to bring: the sum over what is wanted. For one pattern that is what every rule says that it
     /// intersects, up to and including the first that covers it whole; where none does, the default as well.
     #[must_use]
