@@ -4,8 +4,10 @@
 //! away by name. Who waits is one of the connections that `edge.limits` allows, and one of the edge's requests, of which
 //! those who wait have no more than half, so that the app and new streams are served however many wait. Who waits is
 //! woken by what comes of its topics alone, and however much that is of other types, it looks into the log only so often.
+//!
+//! Who has waited is judged once more before it is answered: a revocation or a reload may have come meanwhile.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +18,11 @@ use pingora::{Error, ErrorType};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::access::{self, Gate};
 use super::answer::{self, Asker, Common};
 use super::page::Page;
 use super::query::Asked;
+use crate::auth::Grant;
 use crate::event::{Begin, Since, Subscription};
 use crate::fanout::{Arrival, Fanout, Refused};
 use crate::lifecycle::{Lifecycle, Phase};
@@ -47,6 +51,27 @@ pub(super) struct History {
     room: Semaphore,
     /// Places to wait in.
     waiters: Semaphore,
+    gate: Arc<Gate>,
+}
+
+/// Who asks for a page.
+pub(super) struct Listener {
+    /// Where it is, behind whatever proxies are trusted; none over a unix socket.
+    pub remote: Option<SocketAddr>,
+    /// Why it may; none where it said nothing of who it is.
+    pub grant: Option<Arc<Grant>>,
+}
+
+impl Listener {
+    /// Its address, of which there may be only so many listeners.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.remote.map(|remote| remote.ip())
+    }
+
+    /// Whom its token is about, likewise.
+    pub fn subject(&self) -> Option<&Arc<str>> {
+        self.grant.as_ref()?.subject.as_ref()
+    }
 }
 
 /// A page, and its room.
@@ -58,16 +83,18 @@ enum Waited<'a> {
     Page(Held<'a>),
     /// There is no room to wait in, or the log can't be read now.
     Unable,
+    /// It may not listen any more.
+    Refused(access::Refusal),
     /// The caller is gone.
     Gone(pingora::BError),
 }
 
 impl History {
     /// `requests` is how many the edge's listener takes at one time.
-    pub fn new(fanout: Arc<Fanout>, lifecycle: Lifecycle, requests: usize) -> Self {
+    pub fn new(fanout: Arc<Fanout>, lifecycle: Lifecycle, requests: usize, gate: Arc<Gate>) -> Self {
         let log = fanout.log();
         let waiters = (requests / 2).clamp(1, Semaphore::MAX_PERMITS);
-        Self { fanout, log, lifecycle, room: Semaphore::new(PAGES), waiters: Semaphore::new(waiters) }
+        Self { fanout, log, lifecycle, room: Semaphore::new(PAGES), waiters: Semaphore::new(waiters), gate }
     }
 
     /// Answers with the page that was asked for, when there is one.
@@ -78,10 +105,10 @@ impl History {
         &self,
         session: &mut ServerSession,
         asked: Asked,
-        remote: Option<IpAddr>,
+        listener: Listener,
         common: &Common,
     ) -> pingora::Result<()> {
-        let Asked { subscription, begin, page: bounds } = asked;
+        let Asked { subscription, begin, page: bounds, token: _ } = asked;
         // A page without a place is the newest one; of a stream it is what comes.
         let begin = if begin == Begin::Now { Begin::Since(Since::Last(bounds.limit)) } else { begin };
         let may_wait = !bounds.wait.is_zero() && session.req_header().method == Method::GET;
@@ -94,10 +121,11 @@ impl History {
             return self.write(session, (page, room), common).await;
         };
         drop(room);
-        let waiting = Waiting { subscription: &subscription, limit: bounds.limit, arrival, remote };
+        let waiting = Waiting { subscription: &subscription, limit: bounds.limit, arrival, listener };
         match self.wait(session, waiting, page, Instant::now() + bounds.wait).await {
             Waited::Page(held) => self.write(session, held, common).await,
             Waited::Unable => answer::write_overload(session, Asker::Page, common).await,
+            Waited::Refused(refusal) => access::refuse(session, &refusal, Asker::Page, common).await,
             Waited::Gone(error) => Err(error),
         }
     }
@@ -131,7 +159,9 @@ impl History {
             return Waited::Unable;
         };
         // Held while it waits: it is a connection like a stream's.
-        let Ok(_place) = self.fanout.reserve(waiting.remote, None, &Begin::Now) else {
+        let Listener { grant, .. } = &waiting.listener;
+        let (address, subject) = (waiting.listener.address(), waiting.listener.subject());
+        let Ok(_place) = self.fanout.reserve(address, subject, &Begin::Now) else {
             return Waited::Unable;
         };
         let mut next_look = Instant::now();
@@ -146,7 +176,11 @@ impl History {
             let read = self.page(waiting.subscription, &page.next(), waiting.limit).await;
             let Some((found, room)) = read else { return Waited::Unable };
             if last || !found.is_empty() {
-                return Waited::Page((found, room));
+                return if self.fanout.still_grants(grant.as_deref(), &waiting.subscription.selector) {
+                    Waited::Page((found, room))
+                } else {
+                    Waited::Refused(self.gate.withdrawn(grant.as_deref()))
+                };
             }
             (page, next_look) = (found, Instant::now() + LOOK_PAUSE);
         }
@@ -179,7 +213,7 @@ struct Waiting<'a> {
     subscription: &'a Subscription,
     limit: usize,
     arrival: Arrival,
-    remote: Option<IpAddr>,
+    listener: Listener,
 }
 
 /// Waits until the caller is gone. A body, which means nothing here, is read away.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::auth::{ForwardUrl, ForwardUrlError, Template, TemplateError};
+use crate::auth::{Template, TemplateError};
+use crate::net::{Url, UrlError};
 
 use super::{Misread, Written};
 
@@ -80,9 +81,9 @@ impl fmt::Display for CookieName {
     }
 }
 
-/// Where the app is asked.
+/// Where the app is asked. Shown as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AskUrl(pub ForwardUrl);
+pub(crate) struct AskUrl(pub Url, String);
 
 impl Written for AskUrl {
     const FORMAT: &'static str = "sidestream-forward-url";
@@ -90,8 +91,8 @@ impl Written for AskUrl {
         "a URL such as http://127.0.0.1:3000/may-listen, or unix:/socket:/may-listen";
 
     fn read(text: &str) -> Result<Self, Misread> {
-        text.parse().map(Self).map_err(|why| match why {
-            ForwardUrlError::Form => Misread::Form,
+        text.parse().map(|url| Self(url, text.to_owned())).map_err(|why| match why {
+            UrlError::Form => Misread::Form,
             why => Misread::Because(why.to_string().into()),
         })
     }
@@ -99,7 +100,7 @@ impl Written for AskUrl {
 
 impl fmt::Display for AskUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&self.1)
     }
 }
 
