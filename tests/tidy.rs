@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("content", &["event", "secret"]),
     ("log", &["event", "live"]),
     ("net", &["lifecycle"]),
-    ("auth", &["event", "jwt", "net"]),
+    ("auth", &["event", "jwt", "net", "secret"]),
     ("forward", &["event", "auth", "net", "throttle"]),
     ("relay", &["event", "net", "live", "lifecycle", "secret", "throttle"]),
     ("fanout", &["event", "sse", "auth", "log", "live", "network"]),
@@ -79,7 +79,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["event", "sse", "jwt", "auth", "verify", "net", "relay", "ingress", "config", "app"]),
+    ("cli", &["event", "sse", "jwt", "auth", "secret", "verify", "net", "relay", "ingress", "config", "app"]),
 ];
 
 /// Dependencies that may be named in these places only, so that each could be replaced there.

@@ -164,6 +164,7 @@ impl Application {
         keys.adopt(key_sets(&loaded.config));
         let admin_metrics = admin::Metrics::register(&registry)?;
         let revoked = Arc::new(Revoked::default());
+        fanout.judge_with(grants::judge(snapshots.view(|config| &config.edge), Arc::clone(&revoked)));
         let reloader = Arc::new(Reloader::new(
             source.clone(),
             Arc::clone(brought),

@@ -101,8 +101,7 @@ impl Parts<'_> {
             self.snapshots.rule_of(),
             self.lifecycle.clone(),
             self.budget.edge,
-            edge::Judge {
-                settings: settings.clone(),
+            edge::AccessParts {
                 revoked: Arc::clone(self.revoked),
                 failures: edge::AccessFailures::register(self.registry)?,
                 forward: self.forward()?,

@@ -41,14 +41,12 @@ impl Rules {
     pub fn needs(&self, wanted: &Selector) -> Needs {
         let mut needs = Needs::default();
         for one in each(wanted) {
-            for access in self.asked(one) {
-                match access {
-                    Access::Public => {}
-                    Access::Jwt => needs.jwt = true,
-                    Access::Forward => needs.forward = true,
-                    Access::Deny => needs.denied = true,
-                }
-            }
+            self.asked(one, |access| match access {
+                Access::Public => {}
+                Access::Jwt => needs.jwt = true,
+                Access::Forward => needs.forward = true,
+                Access::Deny => needs.denied = true,
+            });
         }
         needs
     }
@@ -69,7 +67,7 @@ impl Rules {
         for one in each(wanted) {
             // Asked once for each of what is wanted, not once for each rule: both lists may be long.
             let (mut by_token, mut by_app) = (None, None);
-            for access in self.asked(one) {
+            self.asked(one, |access| {
                 let why = match access {
                     Access::Public => None,
                     Access::Deny => Some(Denied::Rule),
@@ -77,23 +75,22 @@ impl Rules {
                     Access::Forward => *by_app.get_or_insert_with(|| denied_by_app(app, one)),
                 };
                 denied = denied.into_iter().chain(why).min();
-            }
+            });
         }
         denied.map_or(Ok(()), Err)
     }
 
-    /// What the rules say that one of what is wanted meets.
-    fn asked<'a>(&'a self, one: One<'a>) -> impl Iterator<Item = Access> + 'a {
-        let mut open = true;
-        let rules = self.rules.iter().map_while(move |(pattern, access)| {
-            if !open {
-                return None;
+    /// Tells what the rules say that one of what is wanted meets, in order.
+    fn asked(&self, one: One<'_>, mut tell: impl FnMut(Access)) {
+        for (pattern, access) in &self.rules {
+            if one.meets(pattern) {
+                tell(*access);
+                if one.within(pattern) {
+                    return;
+                }
             }
-            open = !one.within(pattern);
-            Some(one.meets(pattern).then_some(*access))
-        });
-        let default = (!self.rules.iter().any(|(pattern, _)| one.within(pattern))).then_some(self.default);
-        rules.flatten().chain(default)
+        }
+        tell(self.default);
     }
 }
 

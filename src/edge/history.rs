@@ -7,7 +7,7 @@
 //!
 //! Who has waited is judged once more before it is answered: a revocation or a reload may have come meanwhile.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,10 +56,22 @@ pub(super) struct History {
 
 /// Who asks for a page.
 pub(super) struct Listener {
-    /// Where it is; none over a unix socket.
-    pub remote: Option<IpAddr>,
-    /// Why it may; none for everybody.
+    /// Where it is, behind whatever proxies are trusted; none over a unix socket.
+    pub remote: Option<SocketAddr>,
+    /// Why it may; none where it said nothing of who it is.
     pub grant: Option<Arc<Grant>>,
+}
+
+impl Listener {
+    /// Its address, of which there may be only so many listeners.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.remote.map(|remote| remote.ip())
+    }
+
+    /// Whom its token is about, likewise.
+    pub fn subject(&self) -> Option<&Arc<str>> {
+        self.grant.as_ref()?.subject.as_ref()
+    }
 }
 
 /// A page, and its room.
@@ -147,9 +159,9 @@ impl History {
             return Waited::Unable;
         };
         // Held while it waits: it is a connection like a stream's.
-        let Listener { remote, grant } = &waiting.listener;
-        let subject = grant.as_ref().and_then(|grant| grant.subject.as_ref());
-        let Ok(_place) = self.fanout.reserve(*remote, subject, &Begin::Now) else {
+        let Listener { grant, .. } = &waiting.listener;
+        let (address, subject) = (waiting.listener.address(), waiting.listener.subject());
+        let Ok(_place) = self.fanout.reserve(address, subject, &Begin::Now) else {
             return Waited::Unable;
         };
         let mut next_look = Instant::now();
@@ -164,10 +176,10 @@ impl History {
             let read = self.page(waiting.subscription, &page.next(), waiting.limit).await;
             let Some((found, room)) = read else { return Waited::Unable };
             if last || !found.is_empty() {
-                let grant = waiting.listener.grant.as_deref();
-                return match self.gate.still(grant, &waiting.subscription.selector) {
-                    Ok(()) => Waited::Page((found, room)),
-                    Err(refusal) => Waited::Refused(refusal),
+                return if self.fanout.still_grants(grant.as_deref(), &waiting.subscription.selector) {
+                    Waited::Page((found, room))
+                } else {
+                    Waited::Refused(self.gate.withdrawn(grant.as_deref()))
                 };
             }
             (page, next_look) = (found, Instant::now() + LOOK_PAUSE);

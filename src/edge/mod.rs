@@ -26,7 +26,7 @@ mod settings;
 mod subscribe;
 mod tunnel;
 
-pub use access::{Failures as AccessFailures, Judge};
+pub use access::{Failures as AccessFailures, Parts as AccessParts};
 pub use client_address::{Trusted, TrustedError, TrustedProxies, client};
 pub use cors::{Cors, Credentials, OriginError, OriginRule};
 pub use exposed::Exposed;

@@ -13,7 +13,7 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 
 use super::accept::{self, Wanted};
-use super::access::{self, Gate, Judge};
+use super::access::{self, Gate};
 use super::answer::{self, Asker, Common, Cookies, METHODS};
 use super::ask::AskError;
 use super::client_address::{self, TrustedProxies};
@@ -25,6 +25,7 @@ use crate::auth::Grant;
 use crate::event::Selector;
 use crate::fanout::{Admission, Beginning, Fanout, Round};
 use crate::lifecycle::Lifecycle;
+use crate::live::Live;
 use crate::net::http::Answer;
 use crate::net::{Peer, take_conn};
 use crate::sse::Framing;
@@ -52,19 +53,22 @@ pub(super) struct Terms {
     common: Common,
     /// What judges who may listen; none where everybody may.
     access: Option<access::Terms>,
+    /// From before that was looked up: what changes later is asked of the stream once more.
+    judged: Round,
     /// Who asks, behind whatever proxies are trusted; none over a unix socket.
     remote: Option<SocketAddr>,
 }
 
 impl Terms {
-    /// The terms for `request`.
-    pub fn of(settings: &Settings, peer: Peer, request: &RequestHeader) -> Self {
+    /// The terms for `request`, by the settings of a moment that is not before `judged`.
+    fn of(settings: &Settings, judged: Round, peer: Peer, request: &RequestHeader) -> Self {
         let cookies = if access::depends_on_cookies(settings) { Cookies::Read } else { Cookies::Unread };
         Self {
             overload: settings.overload,
             topics: settings.topics_per_connection,
             common: Common::of(settings.cors.as_ref(), cookies, &request.method, &request.headers),
             access: access::Terms::of(settings, peer, request),
+            judged,
             remote: remote(peer, &request.headers, &settings.trusted_proxies),
         }
     }
@@ -109,16 +113,16 @@ impl Refusal {
 
 impl Subscribe {
     /// Streams are opened on `fanout`, and pages read from its log. `requests` is how many the edge's listener takes at one
-    /// time. `judge` says who may listen.
+    /// time. `access` judges who may listen.
     #[must_use]
     pub fn new(
         fanout: Arc<Fanout>,
         rule_of: RuleOf,
         lifecycle: Lifecycle,
         requests: usize,
-        judge: Judge,
+        access: access::Parts,
     ) -> Self {
-        let gate = Arc::new(Gate::new(judge));
+        let gate = Arc::new(Gate::new(access));
         let history = History::new(Arc::clone(&fanout), lifecycle, requests, Arc::clone(&gate));
         Self { fanout, history, rule_of, gate }
     }
@@ -138,6 +142,12 @@ impl Subscribe {
         (self.rule_of)(selector)
     }
 
+    /// What holds for `request`.
+    pub(super) fn terms(&self, settings: &Live<Settings>, peer: Peer, request: &RequestHeader) -> Terms {
+        let judged = self.fanout.round();
+        Terms::of(&settings.load(), judged, peer, request)
+    }
+
     /// Answers a request under the prefix, or takes its connection away: after that the session is an empty one.
     ///
     /// # Errors
@@ -148,8 +158,6 @@ impl Subscribe {
         target: Target<'_>,
         terms: &Terms,
     ) -> pingora::Result<()> {
-        // Before anything is judged: what changes after this is asked of the stream once more.
-        let round = self.fanout.round();
         let request = session.req_header();
         let common = &terms.common;
         let (asker, asked) = match read(&request.method, target, &request.headers, terms.topics) {
@@ -164,18 +172,19 @@ impl Subscribe {
         };
         match asker {
             Asker::Page => {
-                let remote = terms.remote.map(|remote| remote.ip());
-                self.history.serve(session, asked, Listener { remote, grant }, common).await
+                let listener = Listener { remote: terms.remote, grant };
+                self.history.serve(session, asked, listener, common).await
             }
             Asker::Stream(_) if session.req_header().method == Method::HEAD => {
                 answer::write_stream(session, Bytes::new(), common).await
             }
-            Asker::Stream(_) => match self.begin(asked, terms.remote, grant.as_deref()).await {
-                Some((beginning, rule)) => {
-                    hand_over(session, beginning, terms.remote, rule, Judged { grant, round }, common).await
+            Asker::Stream(_) => {
+                let listener = Listener { remote: terms.remote, grant };
+                match self.begin(asked, &listener).await {
+                    Some((beginning, rule)) => hand_over(session, beginning, rule, listener, terms).await,
+                    None => answer::write_overload(session, asker, common).await,
                 }
-                None => answer::write_overload(session, asker, common).await,
-            },
+            }
         }
     }
 
@@ -191,15 +200,9 @@ impl Subscribe {
     }
 
     /// Room for a stream, its place in the log, and the rule it is counted under; none when it can't be opened now.
-    async fn begin(
-        &self,
-        asked: Asked,
-        remote: Option<SocketAddr>,
-        grant: Option<&Grant>,
-    ) -> Option<(Beginning, Arc<str>)> {
+    async fn begin(&self, asked: Asked, listener: &Listener) -> Option<(Beginning, Arc<str>)> {
         let Asked { subscription, begin, .. } = asked;
-        let subject = grant.and_then(|grant| grant.subject.as_ref());
-        let reservation = self.fanout.reserve(remote.map(|remote| remote.ip()), subject, &begin).ok()?;
+        let reservation = self.fanout.reserve(listener.address(), listener.subject(), &begin).ok()?;
         let rule = (self.rule_of)(&subscription.selector);
         match reservation.begin(Arc::new(subscription), &begin).await {
             Ok(beginning) => Some((beginning, rule)),
@@ -211,20 +214,13 @@ impl Subscribe {
     }
 }
 
-/// Why a stream may be opened, and what [`Fanout::round`] was before that was judged.
-struct Judged {
-    grant: Option<Arc<Grant>>,
-    round: Round,
-}
-
 /// Gives the request's connection to a shard.
 async fn hand_over(
     session: &mut ServerSession,
     beginning: Beginning,
-    remote: Option<SocketAddr>,
     rule: Arc<str>,
-    judged: Judged,
-    common: &Common,
+    listener: Listener,
+    terms: &Terms,
 ) -> pingora::Result<()> {
     let version = session.req_header().version;
     let framing = if version >= Version::HTTP_11 { Framing::Chunked } else { Framing::Close };
@@ -243,9 +239,9 @@ async fn hand_over(
     };
     // A kernel that refuses keeps its own default, which is only larger.
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
-    let head = answer::stream_head(framing, common);
-    let Judged { grant, round } = judged;
-    beginning.admit(Admission { socket, remote, framing, head, rule, grant, judged: round });
+    let head = answer::stream_head(framing, &terms.common);
+    let Listener { remote, grant } = listener;
+    beginning.admit(Admission { socket, remote, framing, head, rule, grant, judged: terms.judged });
     Ok(())
 }
 

@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
-/// How long the app has for one answer, and a subscriber waits for it at most, unless the settings say otherwise. Long for
-/// a look at a session, short enough that a browser is not kept waiting before it is asked to come back.
-pub const TIMEOUT: Duration = Duration::from_secs(2);
+/// Bounds on how long the app has for one answer, and a subscriber waits for it at most. Below it no app answers; above it a
+/// subscriber that has nothing yet has given up. The configuration's default is 2 s: long for a look at a session, short
+/// enough that a browser is not kept waiting before it is asked to come back.
+pub const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mins(1));
 
-/// Bounds on that. Below it no app answers; above it a subscriber has given up.
-pub const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(30));
-
-/// The longest that an admission may be kept. Until then a session that has ended still lets in; more than this no operator
-/// would expect. Without a configured time none is kept.
-pub const CACHE: Duration = Duration::from_hours(1);
+/// Bounds on how long an admission is kept. Less is none; until it is over a session that has ended still lets in, and for
+/// longer than this no operator would expect that. The configuration's default is not to keep any.
+pub const CACHES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
 
 /// Admissions kept. At the default cache of an example (10 s) that is 1,600 new credentials a second.
 pub(super) const KEPT: usize = 16_384;

@@ -142,7 +142,9 @@ impl Shared {
             Err(failure) => Err(AppRefusal::Failed(*failure)),
         };
         self.count(&told);
-        flight.land(told, settings.cache);
+        // What lets in is kept, and no refusal: one that is narrowed to something else comes to a 403.
+        let lets_in = told.as_ref().is_ok_and(|word| word::covers(word, &question.wanted));
+        flight.land(told, settings.cache.filter(|_| lets_in));
         if let Ok(begun) = asked {
             // Nobody waits for it any more, but for the turn.
             let _ = timeout_at(deadline, self.client.discard(begun, BODY_BYTES)).await;

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Ask;
 use super::error::Failure;
 use crate::auth::ForwardSettings;
+use crate::event::Selector;
 use crate::net::http::{add_via, form, is_loop, origin_form};
 
 /// The query parameter that is taken out of what is told.
@@ -38,6 +39,8 @@ pub(super) type Key = [u8; 32];
 pub(super) struct Question {
     pub head: RequestHeader,
     pub key: Key,
+    /// What is asked for.
+    pub wanted: Selector,
 }
 
 impl Question {
@@ -51,7 +54,7 @@ impl Question {
         }
         let head = build(ask, settings).map_err(|_| Failure::Broken)?;
         let key = key(&head, settings);
-        Ok(Self { head, key })
+        Ok(Self { head, key, wanted: ask.wanted.clone() })
     }
 
     /// Bytes of it in memory, about.
@@ -136,7 +139,7 @@ fn key(head: &RequestHeader, settings: &ForwardSettings) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Pattern, Selector};
+    use crate::event::Pattern;
     use crate::net::http::{Scheme, Way};
 
     fn settings(url: &str) -> ForwardSettings {

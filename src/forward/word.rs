@@ -11,8 +11,8 @@ use pingora::http::ResponseHeader;
 use super::error::{AppRefusal, Failure};
 use super::limits::{CHALLENGE_BYTES, FROM_NOW, HEAD_BYTES, PATTERNS, SINCE_1970};
 use super::request::TOPICS;
-use crate::auth::AppWord;
-use crate::event::{Millis, Pattern};
+use crate::auth::{Access, AppWord, Rules};
+use crate::event::{Millis, Pattern, Selector};
 use crate::net::http::date;
 
 /// Until when the admission counts.
@@ -35,6 +35,11 @@ pub(super) fn read(answer: &ResponseHeader, now: Millis) -> Result<AppWord, AppR
         status if status.is_redirection() => Err(AppRefusal::Failed(Failure::Redirect(status))),
         status => Err(AppRefusal::Failed(Failure::Status(status))),
     }
+}
+
+/// Whether the word covers all that is wanted: one of its patterns each topic and pattern of it, whole.
+pub(super) fn covers(word: &AppWord, wanted: &Selector) -> bool {
+    Rules::new(Vec::new(), Access::Forward).judge(wanted, None, Some(word)).is_ok()
 }
 
 fn admission(fields: &HeaderMap, now: Millis) -> Result<AppWord, Failure> {
@@ -87,7 +92,7 @@ fn time(text: &str, now: Millis) -> Option<Millis> {
         return Some(Millis(now.0.checked_add(number * 1000)?));
     }
     let (least, most) = SINCE_1970;
-    (least..=most).contains(&number).then_some(Millis(number * 1000))
+    (least..=most).contains(&number).then(|| Millis(number * 1000))
 }
 
 /// `WWW-Authenticate`, line by line, as far as there is room.
@@ -213,6 +218,7 @@ mod tests {
             "999999999",
             "1700000001000",
             "253402300800",
+            "20000000000000000",
             "99999999999999999999999",
             "",
             "-1",

@@ -14,6 +14,7 @@ import * as chromiumEnds from './chromium_ends.mjs';
 import * as curl from './curl.mjs';
 import * as eventsource from './eventsource.mjs';
 import * as fetchEventSource from './fetch_event_source.mjs';
+import * as forward from './forward.mjs';
 import * as fronts from './fronts.mjs';
 import * as httpxSse from './httpx_sse.mjs';
 import * as nginx from './nginx.mjs';
@@ -29,6 +30,7 @@ const groups = {
   nginx: [nginx],
   proxies: [proxies],
   fronts: [fronts],
+  forward: [forward],
   tokens: [tokens],
   chromium: [chromium, chromiumAsking, chromiumEnds, chromiumCors, chromiumAuth],
   chat: [chat],

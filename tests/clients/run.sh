@@ -4,7 +4,7 @@
 #
 #   tests/clients/run.sh SIDESTREAM_BINARY          one line a check, then `N passed, N failed`
 #   ONLY=chromium,nginx tests/clients/run.sh …      some of it: curl eventsource fetch-event-source httpx nginx
-#                                                   proxies fronts tokens chromium chat kubernetes image
+#                                                   proxies fronts forward tokens chromium chat kubernetes image
 #   VERBOSE=1 tests/clients/run.sh …                failures with their whole story
 #
 # Installs what it needs of npm and pip into node_modules and .venv here, once. Of the system it needs

@@ -13,6 +13,7 @@ mod admin;
 mod asking;
 mod auth;
 mod auth_ends;
+mod auth_forward;
 mod auth_keys;
 mod auth_secret;
 mod bodies;

@@ -27,8 +27,7 @@ fn space() -> Vec<Topic> {
 fn set(space: &[Topic], text: &str) -> Set {
     fn is(pattern: &[&str], name: &[&str]) -> bool {
         match (pattern, name) {
-            ([], []) => true,
-            (["**"], [_, ..]) => true,
+            ([], []) | (["**"], [_, ..]) => true,
             (["*", pattern @ ..], [_, name @ ..]) => is(pattern, name),
             ([one, pattern @ ..], [other, name @ ..]) => one == other && is(pattern, name),
             _ => false,
@@ -46,14 +45,21 @@ fn is_subset(inner: Set, outer: Set) -> bool {
     inner & !outer == 0
 }
 
+/// The app's word.
+#[derive(Clone, Debug)]
+enum Word<T> {
+    None,
+    All,
+    Only(Vec<T>),
+}
+
 /// What the rules and what is granted come to, as sets.
 struct Model {
     rules: Vec<(Set, Access)>,
     default: Access,
     /// None without a token.
     token: Option<Vec<Set>>,
-    /// None without the app's word; within, none where it is for everything.
-    app: Option<Option<Vec<Set>>>,
+    app: Word<Set>,
 }
 
 impl Model {
@@ -81,8 +87,8 @@ impl Model {
                 Some(granted) => covers(granted).then_some(()).ok_or(Denied::Topic),
             },
             Access::Forward => match &self.app {
-                Some(None) => Ok(()),
-                Some(Some(granted)) if covers(granted) => Ok(()),
+                Word::All => Ok(()),
+                Word::Only(granted) if covers(granted) => Ok(()),
                 _ => Err(Denied::App),
             },
         }
@@ -155,18 +161,33 @@ struct Case {
     rules: Vec<(String, Access)>,
     default: Access,
     wanted: Vec<String>,
-    token: Option<(Vec<String>, (Value, Option<&'static str>), Vec<&'static str>)>,
-    app: Option<Option<Vec<String>>>,
+    token: Option<TokenCase>,
+    app: Word<String>,
+}
+
+#[derive(Clone, Debug)]
+struct TokenCase {
+    /// What its claim `topics` lists.
+    listed: Vec<String>,
+    /// The claim that templates are filled with, and the word that it is in a pattern; none where it is none.
+    value: (Value, Option<&'static str>),
+    templates: Vec<&'static str>,
 }
 
 fn any_case() -> impl Strategy<Value = Case> {
-    let token = (patterns_of(0..3), any_value(), proptest::collection::vec(any_template(), 0..3));
+    let token = (patterns_of(0..3), any_value(), proptest::collection::vec(any_template(), 0..3))
+        .prop_map(|(listed, value, templates)| TokenCase { listed, value, templates });
+    let app = prop_oneof![
+        1 => Just(Word::None),
+        1 => Just(Word::All),
+        2 => patterns_of(0..3).prop_map(Word::Only),
+    ];
     (
         proptest::collection::vec((any_pattern(), any_access()), 0..5),
         any_access(),
         patterns_of(1..4),
         proptest::option::weighted(0.9, token),
-        proptest::option::weighted(0.8, proptest::option::of(patterns_of(0..3))),
+        app,
     )
         .prop_map(|(rules, default, wanted, token, app)| Case { rules, default, wanted, token, app })
 }
@@ -178,7 +199,7 @@ proptest! {
     fn the_judgement_is_that_of_sets(case in any_case()) {
         let space = space();
         let of = |texts: &[String]| texts.iter().map(|text| set(&space, text)).collect::<Vec<_>>();
-        let granted = case.token.as_ref().map(|(listed, (_, word), templates)| {
+        let granted = case.token.as_ref().map(|TokenCase { listed, value: (_, word), templates }| {
             let mut granted = of(listed);
             let filled = templates.iter().filter_map(|template| {
                 if template.contains('{') { Some(template.replace("{sub}", (*word)?)) } else { Some((*template).to_owned()) }
@@ -190,20 +211,25 @@ proptest! {
             rules: case.rules.iter().map(|(text, access)| (set(&space, text), *access)).collect(),
             default: case.default,
             token: granted,
-            app: case.app.as_ref().map(|allowed| allowed.as_deref().map(of)),
+            app: match &case.app {
+                Word::None => Word::None,
+                Word::All => Word::All,
+                Word::Only(texts) => Word::Only(of(texts)),
+            },
         };
 
         let real = Rules::new(case.rules.iter().map(|(text, access)| (pattern(text), *access)).collect(), case.default);
         // `sub` has to be a text, so the claim has another name there.
-        let bearer = case.token.as_ref().map(|(listed, (value, _), templates)| {
+        let bearer = case.token.as_ref().map(|TokenCase { listed, value: (value, _), templates }| {
             let allow: Vec<String> = templates.iter().map(|template| template.replace("{sub}", "{id}")).collect();
             let allow: Vec<&str> = allow.iter().map(String::as_str).collect();
             tokens(&allow).read(&token(&json!({ "topics": listed, "id": value })), NOW).unwrap()
         });
-        let app = case.app.as_ref().map(|allowed| AppWord {
-            allowed: allowed.as_ref().map(|texts| texts.iter().map(|text| pattern(text)).collect()),
-            expires: None,
-        });
+        let app = match &case.app {
+            Word::None => None,
+            Word::All => Some(word(None)),
+            Word::Only(texts) => Some(word(Some(&texts.iter().map(String::as_str).collect::<Vec<_>>()))),
+        };
 
         let selector = Selector::of(case.wanted.iter().map(|text| pattern(text)).collect());
         let judged = real.judge(&selector, bearer.as_ref(), app.as_ref());

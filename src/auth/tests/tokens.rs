@@ -72,6 +72,16 @@ fn whom_it_is_about_and_how_long() {
 }
 
 #[test]
+fn names_that_could_not_be_revoked() {
+    for claim in ["sub", "jti"] {
+        assert!(read(&json!({ claim: "é".repeat(128) })).is_ok());
+        assert_eq!(read(&json!({ claim: "a".repeat(257) })), Err(TokenError::MalformedClaim(claim)));
+        let nobody = read(&json!({ claim: "" })).unwrap();
+        assert_eq!((nobody.subject, nobody.token_id), (None, None), "{claim}");
+    }
+}
+
+#[test]
 fn one_that_never_ends() {
     let policy =
         Policy { expiry: Expiry::Optional, leeway: Duration::ZERO, ..Policy::new(vec![Algorithm::Hs256]) };

@@ -35,14 +35,11 @@ use crate::auth::{AppWord, Auth, Bearer, Denied, Grant, Needs, Revoked};
 use crate::event::{Millis, Selector};
 use crate::forward::{AppRefusal, Ask, Forward};
 use crate::jwt::TokenError;
-use crate::live::Live;
 use crate::net::Peer;
 use crate::net::http::Way;
 
 /// What it takes to judge who may listen.
-pub struct Judge {
-    /// The rules, and how tokens are read, are among them.
-    pub settings: Live<Settings>,
+pub struct Parts {
     /// Who is refused though its token is good.
     pub revoked: Arc<Revoked>,
     /// Counts who is refused.
@@ -54,7 +51,7 @@ pub struct Judge {
 }
 
 /// Judges requests.
-pub(super) struct Gate(Judge);
+pub(super) struct Gate(Parts);
 
 /// What holds for one request.
 #[derive(Clone, Debug)]
@@ -105,8 +102,8 @@ enum Doubt {
 }
 
 impl Gate {
-    pub fn new(judge: Judge) -> Self {
-        Self(judge)
+    pub fn new(parts: Parts) -> Self {
+        Self(parts)
     }
 
     /// Admits a request for `wanted`, with what its stream is to hold; none for one that says nothing of who it is.
@@ -131,8 +128,8 @@ impl Gate {
     ///
     /// # Errors
     /// [`Refusal::Forbidden`], counted.
-    pub fn hold(&self, wanted: &Selector) -> Result<(), Refusal> {
-        if !self.0.settings.load().access.rules.needs(wanted).denied {
+    pub fn hold(&self, auth: &Auth, wanted: &Selector) -> Result<(), Refusal> {
+        if !auth.rules.needs(wanted).denied {
             return Ok(());
         }
         let (refusal, reason) = denied(Denied::Rule, None);
@@ -150,22 +147,10 @@ impl Gate {
         Arc::new(Grant { held: true, ends, ..Grant::default() })
     }
 
-    /// Whether what was granted still is, by the settings of now.
-    ///
-    /// # Errors
-    /// [`Refusal`], counted.
-    pub fn still(&self, grant: Option<&Grant>, wanted: &Selector) -> Result<(), Refusal> {
-        let auth = Arc::clone(&self.0.settings.load().access);
-        let anonymous = Grant::default();
-        if auth.still_grants(grant.unwrap_or(&anonymous), wanted, &self.0.revoked, (self.0.clock)()) {
-            return Ok(());
-        }
+    /// The refusal for who held `grant`, or was one of everybody, and is not granted any more what it waited for.
+    pub fn withdrawn(&self, grant: Option<&Grant>) -> Refusal {
         self.0.failures.count(metrics::WITHDRAWN);
-        Err(if grant.is_some_and(|grant| grant.token.is_some()) {
-            Refusal::BadToken
-        } else {
-            Refusal::NoToken
-        })
+        if grant.is_some_and(|grant| grant.token.is_some()) { Refusal::BadToken } else { Refusal::NoToken }
     }
 
     async fn judge(

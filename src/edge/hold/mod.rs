@@ -128,7 +128,7 @@ impl Edge {
         let judged = subscribe.and_then(|subscribe| {
             // First: what changes after this is asked of the stream once more.
             let round = subscribe.fanout().round();
-            subscribe.gate().hold(&wish.subscription.selector)?;
+            subscribe.gate().hold(&self.settings.load().access, &wish.subscription.selector)?;
             Ok((subscribe, round))
         });
         let opened = match judged {

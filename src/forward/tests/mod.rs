@@ -58,6 +58,11 @@ impl Bench {
         Arc::new(Self { forward, settings, registry })
     }
 
+    /// The same after a reload.
+    fn with_settings(&self, settings: ForwardSettings) -> Arc<Self> {
+        Arc::new(Self { forward: self.forward.clone(), settings, registry: self.registry.clone() })
+    }
+
     /// Asks for a subscriber with this cookie.
     async fn ask(&self, cookie: &str) -> Told {
         self.ask_with(&[("Cookie", cookie)]).await

@@ -1,6 +1,5 @@
 //! One word for many: equal questions, in flight and kept; and different ones, which share nothing.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{AppRefusal, Bench, cached, settings, to};
@@ -70,7 +69,7 @@ async fn all_who_wait_are_told_of_a_failure_and_none_after_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admission_is_kept_for_who_brings_the_very_same() {
     let app = App::start(|n| {
-        say(&format!("HTTP/1.1 200 OK\r\nSidestream-Topics: t{n}\r\nContent-Length: 0\r\n\r\n"))
+        say(&format!("HTTP/1.1 200 OK\r\nSidestream-Topics: t{n}, orders\r\nContent-Length: 0\r\n\r\n"))
     })
     .await;
     let bench = Bench::new(cached(to(&app)));
@@ -104,16 +103,27 @@ async fn a_reload_ends_what_was_kept_of_another_url_or_when_nothing_is_to_be() {
     let bench = Bench::new(cached(to(&app)));
     assert!(bench.ask("a").await.is_ok() && bench.ask("a").await.is_ok());
     assert_eq!(app.asked(), 1);
-    let reloaded = |settings: ForwardSettings| {
-        Arc::new(Bench { forward: bench.forward.clone(), settings, registry: bench.registry.clone() })
-    };
     let other = settings(&format!("http://127.0.0.1:{}/other", app.port));
-    assert!(reloaded(cached(other)).ask("a").await.is_ok());
+    assert!(bench.with_settings(cached(other)).ask("a").await.is_ok());
     assert_eq!(app.asked(), 2);
     let shorter = ForwardSettings { cache: Some(Duration::from_nanos(1)), ..to(&app) };
-    assert!(reloaded(shorter).ask("a").await.is_ok());
+    assert!(bench.with_settings(shorter).ask("a").await.is_ok());
     assert_eq!(app.asked(), 3);
-    assert!(reloaded(to(&app)).ask("a").await.is_ok());
+    assert!(bench.with_settings(to(&app)).ask("a").await.is_ok());
     assert!(bench.ask("a").await.is_ok());
     assert_eq!(app.asked(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admission_to_something_else_is_not_kept() {
+    let app = App::start(|n| {
+        let topics = if n == 1 { "news" } else { "news, *" };
+        say(&format!("HTTP/1.1 200 OK\r\nSidestream-Topics: {topics}\r\nContent-Length: 0\r\n\r\n"))
+    })
+    .await;
+    let bench = Bench::new(cached(to(&app)));
+    for (asked, patterns) in [(1, 1), (2, 2), (2, 2)] {
+        assert_eq!(bench.ask("a").await.unwrap().allowed.unwrap().len(), patterns);
+        assert_eq!(app.asked(), asked);
+    }
 }

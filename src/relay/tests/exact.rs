@@ -9,7 +9,7 @@ use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 
-use super::support::{App, Bench, PATIENCE, SOURCE, head, say, status, sync, to, webhook};
+use super::support::{App, Bench, PATIENCE, SOURCE, Seen, head, say, status, sync, to, webhook};
 use crate::lifecycle::Lifecycle;
 use crate::net::http::testing::Served;
 use crate::net::http::{BodyLimit, Exchange, Reuse};
@@ -40,11 +40,7 @@ impl HttpServerApp for HandOn {
 }
 
 /// What the app gets of a request's bytes, and what the sender gets of its answer.
-async fn hand_on(
-    plan: crate::relay::Plan,
-    app: &mut App,
-    request: &[u8],
-) -> (crate::net::client::testing::Seen, String) {
+async fn hand_on(plan: crate::relay::Plan, app: &mut App, request: &[u8]) -> (Seen, String) {
     let served = Served::tcp(&Arc::new(HandOn(Bench::new(plan))), Lifecycle::new().1);
     let mut peer = served.peer().await;
     peer.send(request).await;

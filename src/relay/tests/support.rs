@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::event::Millis;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
-pub(super) use crate::net::client::testing::{Act, App, PATIENCE, free_port, say, status};
+pub(super) use crate::net::client::testing::{Act, App, PATIENCE, Seen, free_port, say, status};
 use crate::net::http::Way;
 use crate::net::{Peer, Roots, Upstream, UpstreamScheme};
 use crate::relay::{Backoff, Metrics, Mode, Parts, Plan, Plans, Queue, Relay, To, Webhook};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use sidestream::auth::{Access, Auth, Revoked, Rules};
-use sidestream::edge::{self, AccessFailures, Judge, Roots, Subscribe};
+use sidestream::edge::{self, AccessFailures, AccessParts, Roots, Subscribe};
 use sidestream::event::{Delivery, Epoch, Event, Pattern, Topic};
 use sidestream::fanout::{self, Fanout, ListFrom, ListOnly, Listed, Slow};
 use sidestream::forward::{self, Forward};
@@ -56,8 +56,7 @@ impl Holding {
         let front = Front::start_with(Some(to_port(app.port)), Roots::System, |edge, lifecycle, settings| {
             let rule_of = Arc::new(|_: &_| Arc::from("default"));
             judge_streams(&made, settings.clone());
-            let judge = judge(settings.clone(), &registry);
-            edge.with_topics(Subscribe::new(made, rule_of, lifecycle.clone(), 100, judge))
+            edge.with_topics(Subscribe::new(made, rule_of, lifecycle.clone(), 100, access(&registry)))
         });
         // A test may take its time before it lets the app answer.
         front.change(|settings| settings.timeouts.first_byte = hour());
@@ -136,7 +135,7 @@ impl Holding {
     }
 }
 
-fn judge(settings: Live<edge::Settings>, registry: &Registry) -> Judge {
+fn access(registry: &Registry) -> AccessParts {
     let clock = || Clock::system().now();
     let forward = Forward::new(forward::Parts {
         metrics: forward::Metrics::register(registry).unwrap(),
@@ -145,7 +144,7 @@ fn judge(settings: Live<edge::Settings>, registry: &Registry) -> Judge {
         clock,
     });
     let failures = AccessFailures::register(registry).unwrap();
-    Judge { settings, revoked: Arc::default(), failures, forward, clock }
+    AccessParts { revoked: Arc::default(), failures, forward, clock }
 }
 
 /// Streams are judged again by the same settings as requests.

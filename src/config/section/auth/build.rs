@@ -1,19 +1,12 @@
 //! From what is written to who may listen.
 
-use std::time::Duration;
-
 use crate::auth::{Access, Auth, ForwardSettings, Tokens};
 use crate::config::check::Check;
 use crate::config::section::{between, topics};
 use crate::config::written::{Environment, Item, Text};
+use crate::forward::limits::{CACHES, TIMEOUTS};
 
 use super::{Raw, RawForward, tokens};
-
-/// Bounds on waiting for the app's word. More would be waited for by a subscriber that has nothing yet.
-const TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mins(1));
-
-/// Bounds on how long the app's word is kept: less is none, more would outlive what it was said of.
-const CACHE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
 
 /// Who may listen, of the section and the rules. Where something is wrong it has been reported, and what is built is not
 /// used.
@@ -78,9 +71,9 @@ impl tokens::Raw {
 impl RawForward {
     fn build(&self, check: &mut Check<'_>) -> Option<ForwardSettings> {
         let why = "less fails for nothing, more leaves subscribers without an answer";
-        let timeout = between(check, "auth.forward.timeout", self.timeout.0.0, TIMEOUT, why);
+        let timeout = between(check, "auth.forward.timeout", self.timeout.0.0, TIMEOUTS, why);
         let why = "less is of no use, and for longer the app could not take its word back; off for none";
-        let cache = self.cache.0.0.map(|age| between(check, "auth.forward.cache", age, CACHE, why));
+        let cache = self.cache.0.0.map(|age| between(check, "auth.forward.cache", age, CACHES, why));
         Some(ForwardSettings { url: self.url.as_ref()?.0.0.clone(), timeout, cache })
     }
 }

@@ -36,7 +36,7 @@ pub(in crate::config) struct Raw {
 #[serde(deny_unknown_fields)]
 struct RawForward {
     /// Where it is asked: `http://host:port/path`, `https://host:port/path` or `unix:/socket:/path`.
-    #[schemars(required)]
+    #[schemars(required, extend("x-secret" = true))]
     url: Option<Text<AskUrl>>,
     /// How long it may take. After it, the subscriber gets the overload answer.
     #[serde(default = "timeout")]

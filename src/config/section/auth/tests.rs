@@ -107,7 +107,7 @@ fn everything() {
     assert_eq!(allowed, ["x", "users.4~2E2.**", "news"]);
     assert_eq!(auth.cookie.as_deref(), Some("__Host-session"));
     let forward = auth.forward.unwrap();
-    assert_eq!(forward.url.to_string(), "unix:/run/app.sock:/may-listen");
+    assert_eq!(forward.url, "unix:/run/app.sock:/may-listen".parse().unwrap());
     assert_eq!((forward.timeout, forward.cache), (Duration::from_secs(5), Some(Duration::from_secs(10))));
     for (text, want) in [
         ("p.a", Ok(())),
