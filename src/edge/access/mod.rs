@@ -17,7 +17,8 @@ mod refusal;
 mod site;
 mod token;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
@@ -121,6 +122,29 @@ impl Gate {
             self.0.failures.count(reason);
             refusal
         })
+    }
+
+    /// Admits a stream that the app itself makes: its word is enough for whatever is not denied to everybody.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`], counted.
+    pub fn hold(&self, auth: &Auth, wanted: &Selector) -> Result<(), Refusal> {
+        if !auth.rules.needs(wanted).denied {
+            return Ok(());
+        }
+        let (refusal, reason) = denied(Denied::Rule, None);
+        self.0.failures.count(reason);
+        Err(refusal)
+    }
+
+    /// What a stream is to hold that the app itself makes, for as long as it says. Streams without an end share theirs.
+    pub fn held(&self, timeout: Option<Duration>) -> Arc<Grant> {
+        static ENDLESS: LazyLock<Arc<Grant>> =
+            LazyLock::new(|| Arc::new(Grant { held: true, ..Grant::default() }));
+        let Some(timeout) = timeout else { return Arc::clone(&ENDLESS) };
+        let Millis(now) = (self.0.clock)();
+        let ends = Some(Millis(now.saturating_add(timeout.as_millis() as u64)));
+        Arc::new(Grant { held: true, ends, ..Grant::default() })
     }
 
     /// The refusal for who held `grant`, or was one of everybody, and is not granted any more what it waited for.
