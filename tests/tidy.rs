@@ -24,7 +24,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("content", &["event", "octets", "secret"]),
     ("log", &["event", "live"]),
     ("net", &["lifecycle", "octets"]),
-    ("auth", &["event", "jwt", "net"]),
+    ("auth", &["event", "jwt", "net", "secret"]),
+    ("forward", &["event", "auth", "net", "throttle"]),
     ("relay", &["event", "net", "live", "lifecycle", "secret", "throttle"]),
     ("fanout", &["event", "sse", "auth", "log", "live", "network"]),
     (
@@ -45,13 +46,16 @@ const LAYERS: &[(&str, &[&str])] = &[
             "secret",
         ],
     ),
-    ("edge", &["event", "sse", "jwt", "auth", "log", "fanout", "net", "live", "lifecycle", "throttle"]),
+    (
+        "edge",
+        &["event", "sse", "jwt", "auth", "forward", "log", "fanout", "net", "live", "lifecycle", "throttle"],
+    ),
     ("admin", &["event", "sse", "auth", "log", "fanout", "net", "live", "lifecycle", "secret"]),
     (
         "config",
         &[
-            "event", "verify", "expr", "content", "jwt", "auth", "log", "fanout", "net", "relay", "ingress",
-            "edge", "admin", "live", "secret",
+            "event", "verify", "expr", "content", "jwt", "auth", "forward", "log", "fanout", "net", "relay",
+            "ingress", "edge", "admin", "live", "secret",
         ],
     ),
     (
@@ -66,6 +70,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "fanout",
             "net",
             "relay",
+            "forward",
             "ingress",
             "edge",
             "admin",
@@ -75,7 +80,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["event", "sse", "jwt", "auth", "verify", "net", "relay", "ingress", "config", "app"]),
+    ("cli", &["event", "sse", "jwt", "auth", "secret", "verify", "net", "relay", "ingress", "config", "app"]),
 ];
 
 /// Dependencies that may be named in these places only, so that each could be replaced there.
@@ -85,6 +90,7 @@ const HOMES: &[(&str, &[&str])] = &[
         &[
             "src/net/",
             "src/relay/",
+            "src/forward/",
             "src/edge/",
             "src/ingress/",
             "src/admin/",

@@ -164,6 +164,7 @@ impl Application {
         keys.adopt(key_sets(&loaded.config));
         let admin_metrics = admin::Metrics::register(&registry)?;
         let revoked = Arc::new(Revoked::default());
+        fanout.judge_with(grants::judge(snapshots.view(|config| &config.edge), Arc::clone(&revoked)));
         let reloader = Arc::new(Reloader::new(
             source.clone(),
             Arc::clone(brought),
@@ -220,9 +221,10 @@ impl Application {
     }
 }
 
-/// Where the keys are published that the configuration's senders are believed by.
+/// Where the keys are published that the configuration's senders and listeners are believed by.
 fn key_sets(config: &Config) -> impl Iterator<Item = &Arc<Remote>> {
-    config.ingress.sources.all().iter().filter_map(|source| source.scheme.remote())
+    let senders = config.ingress.sources.all().iter().filter_map(|source| source.scheme.remote());
+    senders.chain(config.edge.access.remote())
 }
 
 /// The log, as everyone sees it, and as its kind.

@@ -3,8 +3,9 @@
 //! Pure: the path behind the prefix, the query and the value of `Last-Event-ID` go in; an [`Asked`], or what is wrong with
 //! them, comes out. A parameter that is not known is left alone: analytics and proxies add their own. One that is known
 //! must make sense, even where another wins over it, so that a mistake is found on the first try and not after a drop.
-//! The exception is a cursor, which is never an error, whatever it holds.
+//! The exceptions are a cursor, which is never an error, whatever it holds, and a token, which is judged elsewhere.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::ask::{AskError, Parameter};
@@ -42,6 +43,39 @@ pub(super) struct Asked {
     pub begin: Begin,
     /// Of a page.
     pub page: PageAsked,
+    /// As whom.
+    pub token: QueryToken,
+}
+
+/// What `access_token` holds. Never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) enum QueryToken {
+    /// It is not there.
+    #[default]
+    None,
+    /// A token; empty where the value is no text, which no token is either.
+    One(Box<str>),
+    /// It is there more than once, so which of them counts would be a guess.
+    Twice,
+}
+
+impl QueryToken {
+    fn add(&mut self, value: &[u8]) {
+        *self = match self {
+            Self::None => Self::One(form::text(value).unwrap_or_default().into()),
+            _ => Self::Twice,
+        };
+    }
+}
+
+impl fmt::Debug for QueryToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::One(_) => "One(…)",
+            Self::Twice => "Twice",
+        })
+    }
 }
 
 /// What is asked of a page of history, beside its events.
@@ -82,6 +116,18 @@ pub(super) fn read(
     reading.finish(last_event_id, topics)
 }
 
+/// The cursor of a request that is not read for anything else: what is under the prefix means the same elsewhere.
+pub(super) fn cursor(query: Option<&[u8]>, last_event_id: Option<&[u8]>) -> Option<Box<[u8]>> {
+    let mut reading = Reading::default();
+    let query = query.filter(|query| query.len() <= QUERY_BYTES).unwrap_or_default();
+    for (name, value) in form::pairs(query) {
+        if Parameter::named(&name) == Some(Parameter::LastEventId) {
+            reading.take_cursor(value);
+        }
+    }
+    last_event_id.filter(|id| !id.is_empty()).map(Box::from).or(reading.cursor)
+}
+
 /// For the fuzzer: how many topics and patterns a request names, or what is wrong with it.
 ///
 /// # Errors
@@ -107,6 +153,7 @@ struct Reading {
     last: Option<Since>,
     limit: Option<usize>,
     wait: Option<Duration>,
+    token: QueryToken,
 }
 
 impl Reading {
@@ -116,6 +163,7 @@ impl Reading {
             return Ok(());
         }
         if parameter == Parameter::AccessToken {
+            self.token.add(value);
             return Ok(());
         }
         let text = form::text(value).map_err(|why| AskError::Encoding { parameter, why })?;
@@ -201,12 +249,13 @@ impl Reading {
                 limit: self.limit.unwrap_or(PAGE_EVENTS_DEFAULT),
                 wait: self.wait.unwrap_or_default(),
             },
+            token: self.token,
         })
     }
 }
 
 /// A topic's name or a pattern. The server's own names are refused in both: nothing is published there.
-fn pattern(text: &str) -> Result<Pattern, AskError> {
+pub(super) fn pattern(text: &str) -> Result<Pattern, AskError> {
     let read = if text.starts_with(RESERVED_PREFIX) {
         Err(NameError::Reserved)
     } else if text.contains('*') {
@@ -217,7 +266,7 @@ fn pattern(text: &str) -> Result<Pattern, AskError> {
     read.map_err(|why| AskError::topic(text, why))
 }
 
-fn format(text: &str) -> Option<Format> {
+pub(super) fn format(text: &str) -> Option<Format> {
     match text {
         "plain" => Some(Format::Plain),
         "envelope" => Some(Format::Envelope),
@@ -234,7 +283,7 @@ fn since(text: &str) -> Option<Since> {
 }
 
 /// Decimal digits alone: no sign, no space.
-fn number(text: &str, least: usize, most: usize) -> Option<usize> {
+pub(super) fn number(text: &str, least: usize, most: usize) -> Option<usize> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten().filter(|n| (least..=most).contains(n))
 }

@@ -11,6 +11,11 @@
 
 mod admin;
 mod asking;
+mod auth;
+mod auth_ends;
+mod auth_forward;
+mod auth_keys;
+mod auth_secret;
 mod bodies;
 mod cors;
 mod descriptors;

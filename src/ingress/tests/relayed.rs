@@ -51,7 +51,7 @@ const TAKEN: &str = "HTTP/1.1 201 Created\r\nX-App: yes\r\nContent-Length: 4\r\n
 #[tokio::test]
 async fn before_the_log_what_the_app_takes_is_published_and_its_answer_is_the_senders() {
     let mut app = App::start(|_| say(TAKEN)).await;
-    let (bench, relay) = relaying(signed(), before(app.to()));
+    let (bench, relay) = relaying(signed(), before(support::to(&app)));
     let answer = bench.ask(push(1, "{\"n\":1}")).await;
     assert_eq!((answer.status, answer.header("x-app"), &*answer.body), (201, Some("yes"), "done"));
     assert_is(&app.next().await, "{\"n\":1}");
@@ -68,7 +68,7 @@ async fn before_the_log_what_the_app_takes_is_published_and_its_answer_is_the_se
 async fn before_the_log_nothing_is_published_that_the_app_does_not_take() {
     for (app_says, want) in [(500, 500), (404, 404), (302, 302)] {
         let app = App::start(move |_| status(app_says)).await;
-        let (bench, relay) = relaying(signed(), before(app.to()));
+        let (bench, relay) = relaying(signed(), before(support::to(&app)));
         assert_eq!(bench.ask(push(1, "{}")).await.status, want);
         bench.refused("denied");
         relay.counted(0, 1, 0);
@@ -82,7 +82,7 @@ async fn before_the_log_nothing_is_published_that_the_app_does_not_take() {
 #[tokio::test]
 async fn before_the_log_what_the_log_then_does_not_take_is_tried_again_by_its_sender() {
     let app = App::start(|_| say(TAKEN)).await;
-    let (bench, relay) = relaying(signed(), before(app.to()));
+    let (bench, relay) = relaying(signed(), before(support::to(&app)));
     bench.script(Script::Refuse(AppendError::Full));
     let answer = bench.ask(push(1, "{}")).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
@@ -95,7 +95,7 @@ async fn before_the_log_what_the_log_then_does_not_take_is_tried_again_by_its_se
 #[tokio::test]
 async fn after_the_log_the_apps_answer_is_the_senders_whatever_it_is() {
     let mut app = App::start(|n| if n == 1 { status(500) } else { say(TAKEN) }).await;
-    let (bench, relay) = relaying(signed(), support::sync(app.to()));
+    let (bench, relay) = relaying(signed(), support::sync(support::to(&app)));
     assert_eq!(bench.ask(push(1, "{}")).await.status, 500);
     assert_is(&app.next().await, "{}");
     assert_eq!((bench.published().len(), bench.outcomes("accepted")), (1, 1));
@@ -118,7 +118,7 @@ async fn after_the_log_the_apps_answer_is_the_senders_whatever_it_is() {
 #[tokio::test]
 async fn from_the_queue_the_senders_answer_waits_for_no_app_and_a_failing_one_is_asked_again() {
     let mut app = App::start(|n| if n == 1 { status(503) } else { say(TAKEN) }).await;
-    let (bench, relay) = relaying(signed(), queued(app.to()));
+    let (bench, relay) = relaying(signed(), queued(support::to(&app)));
     let answer = bench.ask(push(1, "{\"n\":1}")).await;
     assert_eq!((answer.status, answer.json()["cursor"].as_str()), (202, Some("000000000007-1")));
     assert_eq!(bench.published().len(), 1);
@@ -135,7 +135,7 @@ async fn from_the_queue_the_senders_answer_waits_for_no_app_and_a_failing_one_is
 
     // One that the app refuses is lost to it, and counted; the event stays.
     let app = App::start(|_| status(400)).await;
-    let (bench, relay) = relaying(signed(), queued(app.to()));
+    let (bench, relay) = relaying(signed(), queued(support::to(&app)));
     assert_eq!(bench.ask(push(1, "{}")).await.status, 202);
     relay.flushed().await;
     relay.counted(0, 0, 1);
@@ -147,7 +147,7 @@ async fn from_the_queue_the_senders_answer_waits_for_no_app_and_a_failing_one_is
 #[tokio::test]
 async fn what_the_log_may_have_kept_is_queued_though_the_sender_is_told_503() {
     let mut app = App::start(|_| say(TAKEN)).await;
-    let (bench, relay) = relaying(signed(), queued(app.to()));
+    let (bench, relay) = relaying(signed(), queued(support::to(&app)));
     bench.script(Script::KeepAndForget);
     assert_eq!(bench.ask(push(1, "{\"n\":1}")).await.status, 503);
     assert_is(&app.next().await, "{\"n\":1}");
@@ -158,7 +158,7 @@ async fn what_the_log_may_have_kept_is_queued_though_the_sender_is_told_503() {
     assert_eq!(bench.published().len(), 1);
 
     let mut app = App::start(|_| say(TAKEN)).await;
-    let (bench, relay) = relaying_within(signed(), queued(app.to()), Duration::from_millis(1));
+    let (bench, relay) = relaying_within(signed(), queued(support::to(&app)), Duration::from_millis(1));
     bench.script(Script::Hang);
     assert_eq!(bench.ask(push(1, "{\"n\":1}")).await.status, 503);
     assert_is(&app.next().await, "{\"n\":1}");
@@ -166,7 +166,7 @@ async fn what_the_log_may_have_kept_is_queued_though_the_sender_is_told_503() {
 
     // What the log certainly has not is its sender's to send again.
     let mut app = App::start(|_| say(TAKEN)).await;
-    let (bench, relay) = relaying(signed(), queued(app.to()));
+    let (bench, relay) = relaying(signed(), queued(support::to(&app)));
     for error in [AppendError::Full, AppendError::Unavailable("down"), AppendError::TooLarge { limit: 1 }] {
         bench.script(Script::Refuse(error));
         assert!(bench.ask(push(1, "{}")).await.status >= 400);
@@ -182,7 +182,7 @@ async fn the_app_gets_what_was_verified_also_what_is_filtered_out_and_nothing_el
         set(mapping, "filter", "body.n == 1");
         set(mapping, "type", "${body.kind}");
     });
-    let (bench, relay) = relaying(source, queued(app.to()));
+    let (bench, relay) = relaying(source, queued(support::to(&app)));
     assert_eq!(bench.ask(push(1, "{\"n\":2}")).await.status, 202);
     assert_is(&app.next().await, "{\"n\":2}");
     // Not believed; an expression fails; no JSON; not a POST.
@@ -200,7 +200,7 @@ async fn the_app_gets_what_was_verified_also_what_is_filtered_out_and_nothing_el
 async fn a_source_without_a_plan_hands_nothing_on() {
     let app = App::start(|_| Act::Close).await;
     let other = Source { name: "other".into(), ..open(|_| ()) };
-    let (bench, relay) = relaying(other, before(app.to()));
+    let (bench, relay) = relaying(other, before(support::to(&app)));
     assert_eq!(bench.ask(post("/webhooks/s", "", "x")).await.status, 202);
     assert_eq!(app.asked(), 0);
     relay.counted(0, 0, 0);
