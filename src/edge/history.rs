@@ -76,8 +76,8 @@ impl Listener {
     }
 }
 
-/// A page, and its room.
-type Held = (Page, OwnedSemaphorePermit);
+/// A page, its room, and how many topics had been purged before it was read.
+type Held = (Page, OwnedSemaphorePermit, u64);
 
 /// What came of waiting.
 enum Waited {
@@ -119,11 +119,11 @@ impl History {
         // A page without a place is the newest one; of a stream it is what comes.
         let begin = if begin == Begin::Now { Begin::Since(Since::Last(bounds.limit)) } else { begin };
         let may_wait = !bounds.wait.is_zero() && session.req_header().method == Method::GET;
-        let Some((page, room)) = self.page(&subscription, &begin, bounds.limit).await else {
+        let Some((page, room, purges)) = self.page(&subscription, &begin, bounds.limit).await else {
             return answer::write_overload(session, Asker::Page, common).await;
         };
         if !may_wait || !page.is_empty() {
-            return self.write(session, (page, room), common).await;
+            return self.write(session, (page, room, purges), common).await;
         }
         drop(room);
         let waiting = Waiting { subscription: &subscription, limit: bounds.limit, listener };
@@ -138,13 +138,13 @@ impl History {
     /// Reads a page. None when that is not possible now.
     async fn page(&self, subscription: &Arc<Subscription>, begin: &Begin, limit: usize) -> Option<Held> {
         let (room, log, head) = (Arc::clone(&self.room), Arc::clone(&self.log), self.fanout.head());
-        let (wanted, begin) = (Arc::clone(subscription), begin.clone());
+        let (wanted, begin, purges) = (Arc::clone(subscription), begin.clone(), self.fanout.purges());
         let read = async move {
             // Who looks for patterns has waited for its turn, and holds it up no longer. Nor has it held this room until then.
             let wait = if wanted.selector.is_looked_for() { Duration::ZERO } else { ROOM_WAIT };
             let Ok(Ok(room)) = timeout(wait, room.acquire_owned()).await else { return Ok(None) };
             let page = Page::read(&*log, head, &wanted, &begin, limit).await?;
-            Ok(Some((page, room)))
+            Ok(Some((page, room, purges)))
         };
         let held = self.fanout.search(&subscription.selector, read).await.ok()?;
         if held.is_none() {
@@ -183,10 +183,10 @@ impl History {
             };
             listened = Listened::Already;
             let read = self.page(waiting.subscription, &page.next(), waiting.limit).await;
-            let Some((found, room)) = read else { return Waited::Unable };
+            let Some((found, room, purges)) = read else { return Waited::Unable };
             if last || !found.is_empty() {
                 return if self.fanout.still_grants(grant.as_deref(), &waiting.subscription.selector) {
-                    Waited::Page((found, room))
+                    Waited::Page((found, room, purges))
                 } else {
                     Waited::Refused(self.gate.withdrawn(grant.as_deref()))
                 };
@@ -198,9 +198,13 @@ impl History {
     async fn write(
         &self,
         session: &mut ServerSession,
-        (page, _room): Held,
+        (page, _room, purges): Held,
         common: &Common,
     ) -> pingora::Result<()> {
+        if self.fanout.purges() != purges {
+            // Somebody was told that a topic's history is gone, and this may hold some of it.
+            return answer::write_overload(session, Asker::Page, common).await;
+        }
         if let Some(told) = &page.gap {
             self.fanout.told(told);
         }

@@ -104,6 +104,10 @@ pub const DRAIN_STEP: Duration = Duration::from_millis(5);
 /// How long a connection whose write side is shut may take to close its own, before it is closed anyway.
 pub const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a stream that is to end may take to read on to its end, where something is half-written that goes first: a frame
+/// of 1 MiB at 2 Mbit/s. Then it is closed as it is, and resumes from its cursor. A drain has a time-out of its own.
+pub const END_WAIT: Duration = Duration::from_secs(4);
+
 /// Heartbeats that a peer may leave unacknowledged, and the least time it is given whatever the interval: a laptop that
 /// changes networks is back by then. Who is silent for longer at one heartbeat, and still at the next, has vanished.
 pub const VANISHED_BEATS: u32 = 3;
@@ -211,6 +215,8 @@ pub struct Bounds {
     pub slice: usize,
     /// See [`SEARCH_ENTRIES`].
     pub search_entries: u64,
+    /// See [`END_WAIT`].
+    pub end_wait: Duration,
 }
 
 impl Default for Bounds {
@@ -223,6 +229,7 @@ impl Default for Bounds {
             page: PAGE,
             slice: SLICE,
             search_entries: SEARCH_ENTRIES,
+            end_wait: END_WAIT,
         }
     }
 }

@@ -55,7 +55,7 @@ use self::feeder::{FeederThread, Fetcher, Pump};
 use self::interest::Interest;
 pub use self::interest::MAX_SHARDS;
 pub use self::judge::{Judge, Round};
-use self::limits::{Bounds, PAGES, PATTERN_PAGES, WEDGED};
+use self::limits::{Bounds, IDLE_WAIT, PAGES, PATTERN_PAGES, WEDGED};
 pub use self::list::{ConnId, ListFrom};
 pub use self::metrics::{Closed, Metrics};
 use self::panic::EndOnPanic;
@@ -81,7 +81,10 @@ pub struct Fanout {
     pump: Arc<Pump>,
     shards: Arc<[Handle]>,
     feeder: Arc<Progress>,
+    fetcher: Arc<Progress>,
     searches: Searches,
+    /// Topics purged so far.
+    purges: AtomicU64,
     draining: AtomicBool,
     /// Streams that the process has descriptors for.
     descriptors: usize,
@@ -164,7 +167,11 @@ impl Fanout {
         for (shard, [topics, patterns]) in requests.into_iter().enumerate() {
             fetchers.extend([fetcher(shard, topics, PAGES), fetcher(shard, patterns, PATTERN_PAGES)]);
         }
-        let fetching = spawn_async("log-fetcher", run_all(fetchers))?;
+        let fetcher = Arc::new(Progress::default());
+        let fetching = spawn_async(
+            "log-fetcher",
+            run_all(fetchers, turning(Arc::clone(&shared), Arc::clone(&fetcher))),
+        )?;
         Ok(Arc::new(Self {
             shared,
             log,
@@ -173,7 +180,9 @@ impl Fanout {
             pump,
             shards,
             feeder,
+            fetcher,
             searches: Searches::on(fetching),
+            purges: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             descriptors,
         }))
@@ -193,6 +202,8 @@ impl Fanout {
     /// As [`Log::purge`].
     pub async fn purge(&self, topic: &Topic) -> Result<u64, ReadError> {
         let purged = self.log.purge(topic).await?;
+        // After it: who counted them before this read may have read what is gone now.
+        self.purges.fetch_add(1, Ordering::SeqCst);
         if self.log.feed() == Feed::WithAppend {
             // What was appended before, and is purged now, is not to come into the ring after its floor was raised: whoever
             // is at the pump has to be waited for.
@@ -210,6 +221,12 @@ impl Fanout {
             let _ = done.await;
         }
         Ok(purged)
+    }
+
+    /// How many topics were purged so far. What was read when there were fewer may hold what is gone.
+    #[must_use]
+    pub fn purges(&self) -> u64 {
+        self.purges.load(Ordering::SeqCst)
     }
 
     /// Tells when something has come of what `subscription` selects, to somebody at `address` who waits for a page of history
@@ -265,7 +282,10 @@ impl Fanout {
         let now = self.shared.started.elapsed().as_millis() as u64;
         let shards = self.shards.iter().enumerate().map(|(i, s)| (format!("shard {i}"), s.progress()));
         shards
-            .chain([("the log's feeder".to_owned(), &*self.feeder)])
+            .chain(
+                [("the log's feeder", &self.feeder), ("the log's fetcher", &self.fetcher)]
+                    .map(|(name, of)| (name.to_owned(), &**of)),
+            )
             .filter_map(|(name, progress)| {
                 let idle = now.saturating_sub(progress.turned.load(Ordering::Relaxed));
                 (u128::from(idle) > WEDGED.as_millis())
@@ -306,8 +326,17 @@ fn spawn_async(name: &str, run: impl Future<Output = ()> + Send + 'static) -> io
     Ok(handle)
 }
 
-/// Serves the requests of all shards until they are gone.
-async fn run_all(fetchers: Vec<Fetcher>) {
+/// Says that its thread turns, for as long as it does.
+async fn turning(shared: Arc<Shared>, progress: Arc<Progress>) {
+    loop {
+        progress.turned.store(shared.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+        tokio::time::sleep(IDLE_WAIT).await;
+    }
+}
+
+/// Serves the requests of all shards until they are gone, and `beside` that.
+async fn run_all(fetchers: Vec<Fetcher>, beside: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(beside);
     let running: Vec<_> = fetchers.into_iter().map(|fetcher| tokio::spawn(fetcher.run())).collect();
     for fetcher in running {
         let _ = fetcher.await;

@@ -17,14 +17,17 @@ use crate::sse::{Framed, Framing, retry_only};
 impl Shard {
     /// Ends a stream cleanly: whatever frame is under way is finished, then come a fresh `retry:` and the body's end, and
     /// the write side is shut. The socket is closed when the peer has closed its side, so that no reset overtakes the
-    /// last chunk.
+    /// last chunk. Who does not read on to that end is closed all the same, after a while.
     pub(super) fn end(&mut self, key: Key, reason: Closed) {
         let conn = &mut self.conns[key as usize];
         if matches!(conn.place, Place::Shut) {
             return;
         }
         if conn.rest.is_some() {
-            conn.ending.get_or_insert(Ending::Farewell(reason));
+            if conn.ending.is_none() {
+                conn.ending = Some(Ending::Farewell(reason));
+                self.cut_late(key, reason);
+            }
             return;
         }
         if matches!(conn.place, Place::Member(_) | Place::Joiner) {
@@ -40,9 +43,35 @@ impl Shard {
                     self.shut(key, reason);
                 } else if let Some(conn) = self.conns.get_mut(key as usize) {
                     conn.ending = Some(Ending::Shut(reason));
+                    self.cut_late(key, reason);
                 }
             }
             Err(_) => self.close(key, Closed::Error),
+        }
+    }
+
+    /// Notes until when a connection that is to end may read on to it.
+    fn cut_late(&mut self, key: Key, reason: Closed) {
+        if reason != Closed::Drain {
+            self.cut_after(key, self.shared.bounds.end_wait);
+        }
+    }
+
+    /// Closes a connection that is to end, if it has not read on to its end after this time.
+    pub(super) fn cut_after(&mut self, key: Key, patience: Duration) {
+        let (conn, conns) = (self.conn_ref(key), &self.conns);
+        self.timers.cuts.push(self.now + patience, conn, conns.len(), |conn| conn.is_in(conns));
+    }
+
+    /// Closes connections that did not read on to their end.
+    pub(super) fn on_cuts(&mut self) {
+        while let Some(conn) = self.timers.cuts.pop(self.now) {
+            let Some(found) = self.find(conn).filter(|found| !matches!(found.place, Place::Shut)) else {
+                continue;
+            };
+            if let Some(Ending::Farewell(reason) | Ending::Shut(reason)) = found.ending {
+                self.close(conn.key, reason);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Shard;
-use super::conn::{Ending, Place};
+use super::conn::Place;
 use super::group::Key;
 use super::live::Sent;
 use crate::event::Millis;
@@ -96,20 +96,7 @@ impl Shard {
         let ends = found.granted.as_ref().and_then(|granted| granted.grant.ends);
         let left = ends.map(|ends| Duration::from_millis(ends.0.saturating_sub(self.shared.clock.now().0)));
         let patience = left.map_or(LINGER, |left| left.min(LINGER));
-        let conns = &self.conns;
-        self.timers.cuts.push(self.now + patience, conn, conns.len(), |conn| conn.is_in(conns));
-    }
-
-    /// Closes connections that have lost their grant and did not read on to their end.
-    pub(super) fn on_cuts(&mut self) {
-        while let Some(conn) = self.timers.cuts.pop(self.now) {
-            let Some(found) = self.find(conn).filter(|found| !matches!(found.place, Place::Shut)) else {
-                continue;
-            };
-            if let Some(Ending::Farewell(reason) | Ending::Shut(reason)) = found.ending {
-                self.close(conn.key, reason);
-            }
-        }
+        self.cut_after(key, patience);
     }
 
     /// Begins to look at all connections of now.

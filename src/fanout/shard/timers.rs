@@ -22,7 +22,7 @@ pub(super) struct Timers {
     ages: Deadlines<Instant>,
     /// Connections by the time their grant is over, less a jitter; only those whose grant has an end.
     pub(super) ends: Deadlines<Millis>,
-    /// Connections that have lost their grant, by the time they are closed if they have not read on to their end.
+    /// Connections that are to end, by the time they are closed if they have not read on to it.
     pub(super) cuts: Deadlines<Instant>,
     /// Connections whose write side is shut, by the time they are closed whatever the peer does.
     shut: VecDeque<(Instant, ConnRef)>,

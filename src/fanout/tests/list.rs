@@ -1,9 +1,11 @@
 //! The list of streams, and the end of one by order.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use super::support::{End, Server, Setup, to};
+use super::support::{End, Server, Setup, to, until};
 use crate::event::{Begin, Topic};
+use crate::fanout::limits::Bounds;
 use crate::fanout::{ListFrom, ListOnly, Listed, Outcome};
 
 fn pages(server: &Server, limit: usize, topic: Option<&Topic>, mut between: impl FnMut()) -> Vec<Listed> {
@@ -67,4 +69,22 @@ fn an_end_by_order_is_a_clean_farewell() {
     server.publish("a", "y");
     other.expect(["y"]);
     assert_eq!(pages(&server, 10, None, || ()).len(), 1);
+}
+
+#[test]
+fn who_does_not_read_on_to_its_end_is_closed_all_the_same() {
+    let bounds = Bounds { end_wait: Duration::from_millis(10), ..Bounds::default() };
+    let server = Setup { bounds, ..Setup::default() }.start_in_memory();
+    let mut slow = server.subscribe_narrow("a", None);
+    let begin = slow.opening().unwrap();
+    let long = "x".repeat(1 << 20);
+    server.publish("a", &long);
+    until("it is behind", || server.metric("lagging_connections", None) == 1);
+    let id = pages(&server, 10, None, || ())[0].id;
+    assert_eq!(server.wait(server.fanout.end(id)), Outcome::Done);
+    until("it is gone", || server.fanout.connections() == 0);
+    assert_eq!(server.metric("connections_closed_total", Some("admin")), 1);
+    // What it has missed is there for it.
+    let mut again = server.subscribe("a", Some(&begin));
+    again.expect_after_opening([long]);
 }

@@ -180,3 +180,23 @@ fn who_is_turned_away_since_the_log_can_not_be_read_is_counted() {
     one.expect_after_opening(["0"]);
     assert_eq!(server.metric("connections_refused_total", None), 1);
 }
+
+#[test]
+fn a_thread_that_reads_history_and_stands_still_is_named() {
+    let server = Setup::default().start_in_memory();
+    assert!(server.fanout.wedged().is_empty());
+    let (until_then, stall) = std::sync::mpsc::channel::<()>();
+    let fanout = std::sync::Arc::clone(&server.fanout);
+    let reading = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let work = async move {
+            let _ = stall.recv();
+            Ok(())
+        };
+        runtime.block_on(fanout.search(&to(&["a.*"]).selector, work))
+    });
+    until("it is named", || server.fanout.wedged().iter().any(|named| named.contains("the log's fetcher")));
+    drop(until_then);
+    assert!(reading.join().unwrap().is_ok());
+    until("it turns again", || server.fanout.wedged().is_empty());
+}

@@ -19,6 +19,7 @@ fn who_resumes_from_before_is_told_and_who_is_at_the_live_end_is_not_disturbed()
     let topic = Topic::parse("a").unwrap();
     assert_eq!(server.wait(server.fanout.purge(&topic)), Ok(10));
     assert_eq!(server.wait(server.fanout.purge(&topic)), Ok(0));
+    assert_eq!(server.fanout.purges(), 2, "whoever has read a page before knows");
 
     // The ring still reaches back to there.
     let mut resumed = server.subscribe("a", Some(&begin));

@@ -59,6 +59,7 @@ const BOUNDS: Bounds = Bounds {
     page: ReadLimit { events: 3, bytes: 64 << 10 },
     slice: 2,
     search_entries: 6,
+    end_wait: Duration::from_hours(1),
 };
 
 /// Rounds after which everything must have come to rest.
