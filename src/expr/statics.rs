@@ -82,8 +82,8 @@ fn field(of: &Node) -> Static {
 
 fn binary(operation: Binary, left: Static) -> Static {
     match (operation, left) {
-        (Binary::Add, Static::Kind(Kind::Text | Kind::List)) => left,
-        (
+        (Binary::Add, Static::Kind(Kind::Text | Kind::List))
+        | (
             Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide | Binary::Remainder,
             Static::Kind(Kind::Int | Kind::Uint | Kind::Double),
         ) => left,

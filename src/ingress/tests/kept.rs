@@ -55,7 +55,7 @@ fn cloud(id: usize, padding: usize, data: &str) -> String {
 
 #[test]
 fn a_slice_of_a_body_does_not_keep_the_body() {
-    let lines: String = (0..1000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let lines = (0..1000).map(|n| format!("{{\"n\":{n}}}\n")).collect::<Vec<_>>().concat();
     let batch = format!("[{},{}]", cloud(1, 0, "{\"n\":1}"), cloud(2, 0, "{\"n\":2}"));
     let envelopes = || open(|mapping| mapping.data = DataRule::CloudEvent);
     for (what, source, media, body, want) in [

@@ -179,7 +179,7 @@ fn facts() {
             preset::gitlab_signed(&key, TOLERANCE),
             signed(first(&[header("webhook-id")]), Some(header("x-gitlab-event"))),
         ),
-        (preset::stripe(&text, TOLERANCE), signed(first(&[id.clone()]), kind)),
+        (preset::stripe(&text, TOLERANCE), signed(first(std::slice::from_ref(&id)), kind)),
         (
             preset::slack(&text, TOLERANCE),
             Facts {
