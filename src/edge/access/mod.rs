@@ -336,9 +336,11 @@ mod tests {
             AppRefusal::Failed(crate::forward::Failure::Unset),
         ];
         let before = registry.gather()[0].get_metric().len();
-        tokens.iter().for_each(|why| failures.count(why.reason()));
-        denied.iter().for_each(|why| failures.count(why.reason()));
-        app.iter().for_each(|why| failures.count(why.as_str()));
+        let known = tokens.iter().map(|why| why.reason());
+        let known = known.chain(denied.iter().map(|why| why.reason()));
+        for reason in known.chain(app.iter().map(|why| why.as_str())) {
+            failures.count(reason);
+        }
         assert_eq!(registry.gather()[0].get_metric().len(), before);
     }
 }
