@@ -165,16 +165,16 @@ impl Application {
         let admin_metrics = admin::Metrics::register(&registry)?;
         let revoked = Arc::new(Revoked::default());
         fanout.judge_with(grants::judge(snapshots.view(|config| &config.edge), Arc::clone(&revoked)));
-        let reloader = Arc::new(Reloader::new(
-            source.clone(),
-            Arc::clone(brought),
-            loaded,
-            Arc::clone(&snapshots),
-            log.memory.clone(),
-            Arc::clone(&keys),
-            Arc::clone(&fanout),
-            admin_metrics.clone(),
-        ));
+        let reloading = reload::Parts {
+            source: source.clone(),
+            brought: Arc::clone(brought),
+            snapshots: Arc::clone(&snapshots),
+            log: log.memory.clone(),
+            keys: Arc::clone(&keys),
+            fanout: Arc::clone(&fanout),
+            metrics: admin_metrics.clone(),
+        };
+        let reloader = Arc::new(Reloader::new(reloading, loaded.watched));
 
         let parts = services::Parts {
             snapshots: &snapshots,

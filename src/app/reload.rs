@@ -7,37 +7,34 @@ use async_trait::async_trait;
 use super::key_sets;
 use super::snapshot::Snapshots;
 use crate::admin::{self, Reload, Reloaded};
-use crate::config::{self, Effect, Loaded, Source, Watched};
+use crate::config::{self, Effect, Source, Watched};
 use crate::fanout::Fanout;
 use crate::ingress::Registry;
 use crate::jwks;
 use crate::log::memory::MemoryLog;
 
+/// What a reload reads, and what it changes.
+pub(super) struct Parts {
+    pub source: Source,
+    pub brought: Arc<Registry>,
+    pub snapshots: Arc<Snapshots>,
+    pub log: MemoryLog,
+    pub keys: Arc<jwks::Registry>,
+    pub fanout: Arc<Fanout>,
+    pub metrics: admin::Metrics,
+}
+
 /// Reloads, whoever asks: a signal, a changed file, the API.
 pub(super) struct Reloader {
-    source: Source,
-    brought: Arc<Registry>,
-    snapshots: Arc<Snapshots>,
-    log: MemoryLog,
-    keys: Arc<jwks::Registry>,
-    fanout: Arc<Fanout>,
-    metrics: admin::Metrics,
+    parts: Parts,
     /// The files that the last attempt read. Held while reloading: one at a time.
     watched: Mutex<Watched>,
 }
 
 impl Reloader {
-    pub(super) fn new(
-        source: Source,
-        brought: Arc<Registry>,
-        loaded: Loaded,
-        snapshots: Arc<Snapshots>,
-        log: MemoryLog,
-        keys: Arc<jwks::Registry>,
-        fanout: Arc<Fanout>,
-        metrics: admin::Metrics,
-    ) -> Self {
-        Self { source, brought, snapshots, log, keys, fanout, metrics, watched: Mutex::new(loaded.watched) }
+    /// One that has read the files `watched`.
+    pub(super) fn new(parts: Parts, watched: Watched) -> Self {
+        Self { parts, watched: Mutex::new(watched) }
     }
 
     /// The files whose change asks for a reload.
@@ -61,13 +58,14 @@ impl Reloader {
     /// Reads and swaps. Blocks on small files.
     pub(super) fn reload_now(&self) -> Result<Reloaded, Vec<String>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        match config::load_with(&self.source, &self.brought) {
+        let Parts { source, brought, snapshots, log, keys, fanout, metrics } = &self.parts;
+        match config::load_with(source, brought) {
             Ok(loaded) => {
                 *watched = loaded.watched;
                 for warning in &loaded.warnings {
                     tracing::warn!("{warning}");
                 }
-                let running = self.snapshots.current();
+                let running = snapshots.current();
                 let mut reloaded = Reloaded::default();
                 for change in config::diff(&running, &loaded.config) {
                     tracing::info!("reload: {change}");
@@ -77,18 +75,18 @@ impl Reloader {
                     };
                     list.push(change.key);
                 }
-                self.keys.adopt(key_sets(&loaded.config));
-                self.snapshots.swap(loaded.config.with_restart_keys_of(&running));
-                self.log.reconfigure();
+                keys.adopt(key_sets(&loaded.config));
+                snapshots.swap(loaded.config.with_restart_keys_of(&running));
+                log.reconfigure();
                 // By what holds now, whichever file it was: a rule, a secret or a key. The shards say how many it ended.
-                drop(self.fanout.judge_again());
-                self.metrics.config_reloads.inc();
+                drop(fanout.judge_again());
+                metrics.config_reloads.inc();
                 tracing::info!("configuration reloaded");
                 Ok(reloaded)
             }
             Err(rejected) => {
                 *watched = rejected.watched;
-                self.metrics.config_reload_failures.inc();
+                metrics.config_reload_failures.inc();
                 let problems: Vec<String> = rejected.problems.iter().map(ToString::to_string).collect();
                 for problem in &problems {
                     tracing::error!("reload: {problem}");

@@ -10,7 +10,7 @@ use crate::event::{Millis, Selector};
 /// keys or a revocation can judge it again.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Grant {
-    /// Whom its token is about (`sub`).
+    /// Whom its token (`sub`), or the app that made the stream, says it is about.
     pub subject: Option<Arc<str>>,
     /// The token. Kept so that a reload can judge it wholly again; never shown.
     pub token: Option<Box<str>>,
@@ -22,7 +22,7 @@ pub struct Grant {
     pub ends: Option<Millis>,
     /// The token's own id (`jti`).
     pub token_id: Option<Arc<str>>,
-    /// When the token was made (`iat`).
+    /// When the token was made (`iat`), or the app asked that made the stream.
     pub issued: Option<Millis>,
 }
 

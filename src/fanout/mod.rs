@@ -105,18 +105,18 @@ impl Fanout {
         silence: Silence,
     ) -> io::Result<Arc<Self>> {
         let limits = Limits { shards, descriptors, bounds: Bounds::default() };
-        Self::start_within(log, settings, metrics, limits, silence, Clock::system())
+        Self::start_within(log, settings, metrics, &limits, silence, Clock::system())
     }
 
     fn start_within(
         log: Arc<dyn Log>,
         settings: Live<Settings>,
         metrics: Metrics,
-        limits: Limits,
+        limits: &Limits,
         silence: Silence,
         clock: Clock,
     ) -> io::Result<Arc<Self>> {
-        let Limits { shards, descriptors, bounds } = limits;
+        let &Limits { shards, descriptors, bounds } = limits;
         let base = log.head();
         let (writer, ring) = Ring::with_capacity(base, bounds.ring_entries, bounds.ring_bytes);
         let (fetchers, requests): (Vec<_>, Vec<_>) = (0..shards).map(|_| Lanes::new()).unzip();

@@ -106,7 +106,7 @@ mod tests {
         cache.keep(key(2), &ends, LIFE, start);
         let get = |n, life, after, clock| cache.get(&key(n), life, start + after, Millis(clock));
         let moment = Duration::from_millis(1);
-        assert_eq!(get(1, LIFE, LIFE - moment, 0), Some(AppWord::default()));
+        assert_eq!(get(1, LIFE, LIFE.checked_sub(moment).unwrap(), 0), Some(AppWord::default()));
         assert_eq!(get(1, LIFE, LIFE, 0), None);
         assert_eq!(get(1, LIFE / 2, LIFE / 2, 0), None, "a reload shortened it");
         assert_eq!((get(2, LIFE, moment, 4), get(2, LIFE, moment, 5)), (Some(ends), None));

@@ -50,6 +50,13 @@ pub struct Parts {
     pub clock: fn() -> Millis,
 }
 
+/// Whom the app says that a stream is about, which it makes itself.
+pub(super) struct Named {
+    pub subject: Arc<str>,
+    /// When the app was asked. What was revoked after that it could not know of; what was before it knows better.
+    pub at: Millis,
+}
+
 /// Judges requests.
 pub(super) struct Gate(Parts);
 
@@ -127,24 +134,38 @@ impl Gate {
     /// Admits a stream that the app itself makes: its word is enough for whatever is not denied to everybody.
     ///
     /// # Errors
-    /// [`Refusal::Forbidden`], counted.
-    pub fn hold(&self, auth: &Auth, wanted: &Selector) -> Result<(), Refusal> {
-        if !auth.rules.needs(wanted).denied {
+    /// [`Refusal::Forbidden`] for what is, and [`Refusal::Unable`] when its subject was revoked while the app answered: it is
+    /// to be asked anew. Both are counted.
+    pub fn hold(&self, auth: &Auth, wanted: &Selector, named: Option<&Named>) -> Result<(), Refusal> {
+        let revoked =
+            |named: &Named| self.0.revoked.revokes(Some(&named.subject), None, Some(named.at), self.now());
+        let (refusal, reason) = if auth.rules.needs(wanted).denied {
+            denied(Denied::Rule, None)
+        } else if named.is_some_and(revoked) {
+            (Refusal::Unable, metrics::REVOKED)
+        } else {
             return Ok(());
-        }
-        let (refusal, reason) = denied(Denied::Rule, None);
+        };
         self.0.failures.count(reason);
         Err(refusal)
     }
 
-    /// What a stream is to hold that the app itself makes, for as long as it says. Streams without an end share theirs.
-    pub fn held(&self, timeout: Option<Duration>) -> Arc<Grant> {
+    /// What a stream is to hold that the app itself makes, for as long as it says from now on. Those of nobody and without
+    /// an end share theirs.
+    pub fn held(&self, named: Option<Named>, timeout: Option<Duration>) -> Arc<Grant> {
         static ENDLESS: LazyLock<Arc<Grant>> =
             LazyLock::new(|| Arc::new(Grant { held: true, ..Grant::default() }));
-        let Some(timeout) = timeout else { return Arc::clone(&ENDLESS) };
-        let Millis(now) = (self.0.clock)();
-        let ends = Some(Millis(now.saturating_add(timeout.as_millis() as u64)));
-        Arc::new(Grant { held: true, ends, ..Grant::default() })
+        if named.is_none() && timeout.is_none() {
+            return Arc::clone(&ENDLESS);
+        }
+        let after = |timeout: Duration| Millis(self.now().0.saturating_add(timeout.as_millis() as u64));
+        let (subject, issued) = named.map(|Named { subject, at }| (subject, at)).unzip();
+        Arc::new(Grant { held: true, ends: timeout.map(after), subject, issued, ..Grant::default() })
+    }
+
+    /// The time, as grants have it.
+    pub fn now(&self) -> Millis {
+        (self.0.clock)()
     }
 
     /// The refusal for who held `grant`, or was one of everybody, and is not granted any more what it waited for.
@@ -202,7 +223,7 @@ impl Gate {
             Err(Unclear::Cookies) => return Ok(Who::Doubtful(Place::Cookie, Doubt::Bad(metrics::COOKIES))),
         };
         let Some(tokens) = &auth.tokens else { return Ok(Who::Nobody) };
-        let now = (self.0.clock)();
+        let now = self.now();
         Ok(match tokens.read(token, now) {
             Ok(bearer) => {
                 let (subject, id) = (bearer.subject.as_deref(), bearer.token_id.as_deref());
@@ -336,9 +357,8 @@ mod tests {
             AppRefusal::Failed(crate::forward::Failure::Unset),
         ];
         let before = registry.gather()[0].get_metric().len();
-        let known = tokens.iter().map(|why| why.reason());
-        let known = known.chain(denied.iter().map(|why| why.reason()));
-        for reason in known.chain(app.iter().map(|why| why.as_str())) {
+        let reasons = tokens.iter().map(TokenError::reason).chain(denied.iter().map(|why| why.reason()));
+        for reason in reasons.chain(app.iter().map(AppRefusal::as_str)) {
             failures.count(reason);
         }
         assert_eq!(registry.gather()[0].get_metric().len(), before);

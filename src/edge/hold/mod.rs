@@ -25,13 +25,13 @@ use tokio::io::AsyncWriteExt;
 
 use self::tail::Tail;
 use self::wish::{Wish, WishError};
-use super::access;
+use super::access::{self, Named};
 use super::answer::{self, Asker, Common};
 use super::problem::{self, Problem};
 use super::proxy::{Context, Edge, peer};
 use super::query;
 use super::subscribe::{SEND_BUFFER, Subscribe, remote};
-use crate::event::{Begin, Cursor, Subscription};
+use crate::event::{Begin, Cursor, Millis, Subscription};
 use crate::fanout::{Admission, Reservation, Round};
 use crate::net::{Conn, take_conn};
 use crate::sse::{Framed, Framing};
@@ -41,9 +41,17 @@ const INVALID: Problem = Problem::new(502, "the app's answer was not valid");
 /// What is known of one request's hold.
 #[derive(Debug, Default)]
 pub(super) struct Hold {
-    /// The log's head before the request first went to the app.
-    asked: Option<Cursor>,
+    /// When the request first went to the app.
+    asked: Option<Asked>,
     state: State,
+}
+
+/// A moment just before the request went to the app.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// The log's head.
+    place: Cursor,
+    time: Millis,
 }
 
 #[derive(Debug, Default)]
@@ -57,16 +65,23 @@ enum State {
     Refused(Refusal),
 }
 
+/// What the app wants held, judged.
+struct Wanted {
+    subscription: Arc<Subscription>,
+    timeout: Option<Duration>,
+    /// Whom it is about.
+    named: Option<Named>,
+    /// What [`crate::fanout::Fanout::round`] was before it was judged.
+    round: Round,
+}
+
 /// A hold that has its room.
 struct Open {
+    wanted: Wanted,
     reservation: Reservation,
-    subscription: Arc<Subscription>,
     begin: Begin,
     remote: Option<SocketAddr>,
     framing: Framing,
-    timeout: Option<Duration>,
-    /// What [`crate::fanout::Fanout::round`] was before it was judged.
-    round: Round,
     tail: Tail,
 }
 
@@ -103,7 +118,8 @@ impl Edge {
     /// The request goes to the app now. When it goes again, what has come since the first time is not lost.
     pub(super) fn note_place(&self, ctx: &mut Context) {
         if let Some(subscribe) = &self.subscribe {
-            ctx.hold.asked.get_or_insert_with(|| subscribe.fanout().head());
+            let now = || Asked { place: subscribe.fanout().head(), time: subscribe.gate().now() };
+            ctx.hold.asked.get_or_insert_with(now);
         }
     }
 
@@ -118,22 +134,29 @@ impl Edge {
         ctx: &mut Context,
     ) -> Result<()> {
         let topics = self.settings.load().topics_per_connection;
-        let wish = match wish::take(answer, topics) {
+        let Wish { subscription, timeout, subject } = match wish::take(answer, topics) {
             Ok(None) => return Ok(()),
             Ok(Some(wish)) => wish,
             Err(error) => return self.invalid(session, ctx, &error),
         };
+        // By the first time that it was asked: it may have had its answer ready by then.
+        let time = ctx.hold.asked.map_or(Millis(0), |asked| asked.time);
+        let named = subject.map(|subject| Named { subject, at: time });
         // Without topics there is no room for any.
         let subscribe = self.subscribe.as_ref().ok_or(access::Refusal::Unable);
         let judged = subscribe.and_then(|subscribe| {
             // First: what changes after this is asked of the stream once more.
             let round = subscribe.fanout().round();
-            subscribe.gate().hold(&self.settings.load().access, &wish.subscription.selector)?;
+            let access = Arc::clone(&self.settings.load().access);
+            subscribe.gate().hold(&access, &subscription.selector, named.as_ref())?;
             Ok((subscribe, round))
         });
         let opened = match judged {
             Ok(_) if session.req_header().method == Method::HEAD => return head::of_stream(answer),
-            Ok((subscribe, round)) => self.open_hold(subscribe, session, ctx, wish, round),
+            Ok((subscribe, round)) => {
+                let wanted = Wanted { subscription: Arc::new(subscription), timeout, named, round };
+                self.open_hold(subscribe, session, ctx, wanted)
+            }
             Err(refusal) => Err(refusal),
         };
         match opened {
@@ -159,21 +182,20 @@ impl Edge {
         subscribe: &Subscribe,
         session: &Session,
         ctx: &Context,
-        wish: Wish,
-        round: Round,
+        wanted: Wanted,
     ) -> std::result::Result<Open, access::Refusal> {
         let request = session.req_header();
         let query = request.uri.query().map(str::as_bytes);
         let last_event_id = request.headers.get("last-event-id").map(HeaderValue::as_bytes);
-        let asked = || ctx.hold.asked.map(|cursor| cursor.to_string().into_bytes().into());
+        let asked = || ctx.hold.asked.map(|asked| asked.place.to_string().into_bytes().into());
         let begin = query::cursor(query, last_event_id).or_else(asked).map_or(Begin::Now, Begin::Cursor);
         let remote = remote(peer(session), &request.headers, &self.settings.load().trusted_proxies);
-        let reservation = subscribe.fanout().reserve(remote.map(|remote| remote.ip()), None, &begin);
+        let subject = wanted.named.as_ref().map(|named| &named.subject);
+        let reservation = subscribe.fanout().reserve(remote.map(|remote| remote.ip()), subject, &begin);
         let reservation = reservation.map_err(|_| access::Refusal::Unable)?;
         let framing = if request.version >= Version::HTTP_11 { Framing::Chunked } else { Framing::Close };
-        let Wish { subscription, timeout } = wish;
-        let (subscription, tail) = (Arc::new(subscription), Tail::default());
-        Ok(Open { reservation, subscription, begin, remote, framing, timeout, round, tail })
+        let tail = Tail::default();
+        Ok(Open { wanted, reservation, begin, remote, framing, tail })
     }
 
     /// An upgrade's answer is never held.
@@ -219,7 +241,8 @@ impl Edge {
     pub(super) async fn go_on(&self, session: &mut Session, ctx: &mut Context) {
         let State::Open(open) = std::mem::take(&mut ctx.hold.state) else { return };
         let Some(subscribe) = &self.subscribe else { return };
-        let Open { reservation, subscription, begin, remote, framing, timeout, round, tail } = *open;
+        let Open { wanted, reservation, begin, remote, framing, tail } = *open;
+        let Wanted { subscription, timeout, named, round } = wanted;
         let Some(mut conn) = take_conn(&mut session.downstream_session) else {
             return tracing::error!("a hold is not on a connection of ours");
         };
@@ -245,7 +268,7 @@ impl Edge {
         };
         // A kernel that refuses keeps its own default, which is only larger.
         let _ = socket.set_send_buffer_size(SEND_BUFFER);
-        let grant = Some(subscribe.gate().held(timeout));
+        let grant = Some(subscribe.gate().held(named, timeout));
         let head = rest.into();
         beginning.admit(Admission { socket, remote, framing, head, rule, grant, judged: round });
     }

@@ -4,12 +4,14 @@
 //! Nothing is guessed: an app whose word can't be followed to the letter is to hear of it, not to have its subscribers
 //! listen to something else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderName, StatusCode};
 use pingora::http::ResponseHeader;
 
+use crate::auth::NAME_BYTES;
 use crate::edge::ask::AskError;
 use crate::edge::query::{self, SINCE};
 use crate::event::{Beats, Filter, Format, Pattern, Selector, Subscription};
@@ -18,17 +20,23 @@ use crate::net::http::{form, hold_fields};
 const TOPICS: &str = "sidestream-hold";
 const TIMEOUT: &str = "sidestream-hold-timeout";
 const FORMAT: &str = "sidestream-hold-format";
+const SUBJECT: &str = "sidestream-hold-subject";
+
+const FIELDS: [&str; 4] = [TOPICS, TIMEOUT, FORMAT, SUBJECT];
 
 /// Characters of a value that an error quotes: enough to find it by.
 const QUOTED: usize = 64;
 
-/// What an app asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What an app asks for. Not to be printed outside tests: whom it is about is personal.
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Wish {
     /// Of which topics, and how written.
     pub subscription: Subscription,
     /// How long the stream may last from the end of the app's body on.
     pub timeout: Option<Duration>,
+    /// Whom it is about.
+    pub subject: Option<Arc<str>>,
 }
 
 /// Why an answer can't be held. Told in the log alone: the caller has no part in it.
@@ -47,7 +55,7 @@ pub(super) enum WishError {
     #[error("the answer to a WebSocket's request can't be held")]
     Upgrade,
     /// It is none of the fields.
-    #[error("{0} is no field of a hold; expected {TOPICS}, {TIMEOUT} or {FORMAT}")]
+    #[error("{0} is no field of a hold; expected {TOPICS}, {TIMEOUT}, {FORMAT} or {SUBJECT}")]
     Unknown(HeaderName),
     /// Without it the others mean nothing.
     #[error("{TOPICS} names no topic")]
@@ -66,6 +74,9 @@ pub(super) enum WishError {
     /// Which of them counts would be a guess.
     #[error("{0} is given twice; expected one")]
     Twice(&'static str),
+    /// Nobody could be revoked by it. Not quoted: it is personal.
+    #[error("{SUBJECT}: expected 1 to {NAME_BYTES} bytes of UTF-8 without control characters")]
+    Subject,
     /// A value that is none of the allowed ones.
     #[error("{field}: expected {expected}; got {got:?}")]
     Misread {
@@ -111,14 +122,15 @@ fn read(answer: &ResponseHeader, names: &[HeaderName], limit: usize) -> Result<W
     if !is_identity(answer) {
         return Err(WishError::Encoding);
     }
-    if let Some(unknown) = names.iter().find(|name| ![TOPICS, TIMEOUT, FORMAT].contains(&name.as_str())) {
+    if let Some(unknown) = names.iter().find(|name| !FIELDS.contains(&name.as_str())) {
         return Err(WishError::Unknown(unknown.clone()));
     }
     let timeout = one(answer, TIMEOUT)?.map(timeout).transpose()?;
     let format = one(answer, FORMAT)?.map(format).transpose()?.unwrap_or_default();
+    let subject = one(answer, SUBJECT)?.map(subject).transpose()?;
     let selector = selector(answer, limit)?;
     let subscription = Subscription { selector, filter: Filter::All, format, beats: Beats::Comments };
-    Ok(Wish { subscription, timeout })
+    Ok(Wish { subscription, timeout, subject })
 }
 
 /// A list (RFC 9110, section 5.6.1): several fields are one, and empty elements are none.
@@ -165,6 +177,13 @@ fn format(value: &[u8]) -> Result<Format, WishError> {
     let text = String::from_utf8_lossy(value);
     let expected = "plain, envelope or envelope-json";
     query::format(&text).ok_or_else(|| WishError::Misread { field: FORMAT, expected, got: cut(&text) })
+}
+
+/// As it stands, since whoever revokes it writes it the same way.
+fn subject(value: &[u8]) -> Result<Arc<str>, WishError> {
+    let text = std::str::from_utf8(value).map_err(|_| WishError::Subject)?;
+    let named = (1..=NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
+    named.then(|| text.into()).ok_or(WishError::Subject)
 }
 
 fn is_event_stream(answer: &ResponseHeader) -> bool {
@@ -239,8 +258,42 @@ mod tests {
         let seconds = taken(&[STREAM, hold, ("Sidestream-Hold-Timeout", "60")]).unwrap().unwrap();
         assert_eq!(seconds.timeout, Some(Duration::from_mins(1)));
         let bare = taken(&[STREAM, hold]).unwrap().unwrap();
-        assert_eq!((bare.timeout, bare.subscription.format), (None, Format::Plain));
+        assert_eq!((bare.timeout, bare.subscription.format, bare.subject), (None, Format::Plain, None));
         assert_eq!(taken(&[STREAM]), Ok(None));
+    }
+
+    #[test]
+    fn a_subject_is_taken_as_it_stands() {
+        let longest: &'static str = "x".repeat(NAME_BYTES).leak();
+        for (value, subject) in [
+            ("42", "42"),
+            ("auth0|5f7c, and more", "auth0|5f7c, and more"),
+            ("%41", "%41"),
+            ("  anna  ", "anna"),
+            ("\u{c5}sa", "\u{c5}sa"),
+            (longest, longest),
+        ] {
+            let wish = taken(&[STREAM, ("Sidestream-Hold", "a"), ("Sidestream-Hold-Subject", value)]);
+            assert_eq!(wish.unwrap().unwrap().subject.as_deref(), Some(subject));
+        }
+    }
+
+    #[test]
+    fn a_subject_that_is_not_one_is_refused_and_not_quoted() {
+        let subject = |value: &[u8]| {
+            let mut answer = answer(&[STREAM, ("Sidestream-Hold", "a")]);
+            let value = http::HeaderValue::from_bytes(value).unwrap();
+            answer.append_header("Sidestream-Hold-Subject", value).unwrap();
+            take(&mut answer, 3)
+        };
+        let long = [b'x'; NAME_BYTES + 1];
+        for value in [&b""[..], b"  ", b"an\tna", b"caf\xe9", "a\u{85}b".as_bytes(), &long] {
+            let error = subject(value).unwrap_err();
+            assert_eq!(error, WishError::Subject, "{value:?}");
+            assert!(
+                error.to_string().ends_with("expected 1 to 256 bytes of UTF-8 without control characters")
+            );
+        }
     }
 
     #[test]
@@ -263,6 +316,8 @@ mod tests {
             (&[STREAM, ("Sidestream-Hold", "a,b,c,d")], "4 topics; at most 3"),
             (&[STREAM, hold, ("Sidestream-Hold-Timout", "1m")], "sidestream-hold-timout is no field"),
             (&[STREAM, hold, ("Sidestream-Hold-Timeout", "1m"), ("Sidestream-Hold-Timeout", "2m")], "twice"),
+            (&[STREAM, hold, ("Sidestream-Hold-Subject", "a"), ("Sidestream-Hold-Subject", "a")], "twice"),
+            (&[STREAM, ("Sidestream-Hold-Subject", "a")], "names no topic"),
             (&[STREAM, hold, ("Sidestream-Hold-Timeout", "0s")], "expected seconds"),
             (&[STREAM, hold, ("Sidestream-Hold-Timeout", "0")], "expected seconds"),
             (&[STREAM, hold, ("Sidestream-Hold-Timeout", "366d")], "expected seconds"),

@@ -134,7 +134,7 @@ impl Setup {
         let settings = Live::fixed(settings);
         let limits = Limits { shards: self.shards, descriptors: 10_000, bounds: self.bounds };
         let fanout =
-            Fanout::start_within(log, settings, metrics, limits, self.silence, clock.clock()).unwrap();
+            Fanout::start_within(log, settings, metrics, &limits, self.silence, clock.clock()).unwrap();
         Server { fanout, broker, clock, registry, runtime }
     }
 }

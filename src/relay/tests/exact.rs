@@ -218,6 +218,29 @@ async fn the_answer_is_the_apps_but_for_its_hops() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_app_says_of_a_hold_is_not_the_senders() {
+    let hold = "Sidestream-Hold: a\r\nSIDESTREAM-HOLD-TIMEOUT: 1m\r\nsidestream-hold-subject: anna\r\nSidestream-Hold-Else: 1\r\n";
+    let kept = "Sidestream-Holder: x\r\n";
+    let mut app = App::start(move |n| {
+        let (kind, body) = if n == 1 { ("text/event-stream", "data: a\n\n") } else { ("text/plain", "ok") };
+        say(&format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{hold}{kept}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    })
+    .await;
+    for body in ["data: a\n\n", "ok"] {
+        let request = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+        let (_, answer) = hand_on(sync(to(&app)), &mut app, request).await;
+        let (head, got) = answer.split_once("\r\n\r\n").unwrap();
+        let head = head.to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 200 ") && head.contains("sidestream-holder: x"), "{head}");
+        assert!(!head.contains("sidestream-hold:") && !head.contains("sidestream-hold-"), "{head}");
+        assert_eq!(got, body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_sent_to_another_place_than_the_plan_names() {
     let mut app =
         App::start(|_| say("HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"))

@@ -5,4 +5,5 @@ mod ends;
 mod places;
 mod refused;
 mod room;
+mod subject;
 mod support;

@@ -24,6 +24,10 @@ async fn answers_that_can_not_be_held_are_replaced() {
         ("200 OK", format!("{stream}Sidestream-Hold: sidestream.x\r\n")),
         ("200 OK", format!("{stream}{HOLD}Sidestream-Hold-Timeout: soon\r\n")),
         ("200 OK", format!("{stream}{HOLD}Sidestream-Hold-Else: 1\r\n")),
+        ("200 OK", format!("{stream}{HOLD}Sidestream-Hold-Subject: \r\n")),
+        ("200 OK", format!("{stream}{HOLD}Sidestream-Hold-Subject: an\tna\r\n")),
+        ("200 OK", format!("{stream}{HOLD}Sidestream-Hold-Subject: {}\r\n", "x".repeat(257))),
+        ("200 OK", format!("{stream}{HOLD}Sidestream-Hold-Subject: a\r\nSidestream-Hold-Subject: a\r\n")),
         ("200 OK", format!("{stream}Sidestream-Hold-Timeout: 1m\r\n")),
     ] {
         let (mut caller, asked) = holding.ask(get("/welcome")).await;

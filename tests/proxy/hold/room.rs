@@ -16,7 +16,7 @@ async fn turned_away(holding: &mut Holding, fields: &str) -> String {
     caller.rest().await
 }
 
-fn assert_overload(answer: &str) {
+pub fn assert_overload(answer: &str) {
     assert_eq!(status(answer), 200, "{answer}");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert_eq!(field(head, "content-type"), Some("text/event-stream"), "{answer}");

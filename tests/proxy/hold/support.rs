@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use prometheus::Registry;
-use sidestream::auth::{Access, Auth, Revoked, Rules};
+use sidestream::auth::{Access, Auth, Revoked, Rules, Whom};
 use sidestream::edge::{self, AccessFailures, AccessParts, Roots, Subscribe};
 use sidestream::event::{Delivery, Epoch, Event, Pattern, Topic};
 use sidestream::fanout::{self, Fanout, ListFrom, ListOnly, Listed, Slow};
@@ -26,12 +26,13 @@ use crate::harness::{Caller, PATIENCE, field};
 pub struct Setup {
     pub connections: usize,
     pub per_ip: usize,
+    pub per_subject: usize,
     pub history: usize,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { connections: 1000, per_ip: 0, history: 1000 }
+        Self { connections: 1000, per_ip: 0, per_subject: 0, history: 1000 }
     }
 }
 
@@ -40,6 +41,7 @@ pub struct Holding {
     pub front: Front,
     pub fanout: Arc<Fanout>,
     pub app: Scripted,
+    revoked: Arc<Revoked>,
     registry: Registry,
 }
 
@@ -53,14 +55,16 @@ impl Holding {
         let registry = Registry::new();
         let fanout = fanout(&setup, &registry);
         let made = Arc::clone(&fanout);
+        let revoked = Arc::<Revoked>::default();
         let front = Front::start_with(Some(to_port(app.port)), Roots::System, |edge, lifecycle, settings| {
             let rule_of = Arc::new(|_: &_| Arc::from("default"));
-            judge_streams(&made, settings.clone());
-            edge.with_topics(Subscribe::new(made, rule_of, lifecycle.clone(), 100, access(&registry)))
+            judge_streams(&made, settings.clone(), Arc::clone(&revoked));
+            let access = access(&registry, Arc::clone(&revoked));
+            edge.with_topics(Subscribe::new(made, rule_of, lifecycle.clone(), 100, access))
         });
         // A test may take its time before it lets the app answer.
         front.change(|settings| settings.timeouts.first_byte = hour());
-        Self { front, fanout, app, registry }
+        Self { front, fanout, app, revoked, registry }
     }
 
     /// Publishes and answers the event's id.
@@ -103,6 +107,16 @@ impl Holding {
         self.fanout.judge_again().await;
     }
 
+    /// Revokes a subject, as the admin API does; how many streams that ended.
+    pub async fn revoke(&self, subject: &str) -> usize {
+        let (whom, now) = (Whom::subject(subject).unwrap(), Clock::system().now());
+        self.revoked.revoke(&whom, hour(), now).unwrap();
+        let ended = self.fanout.end_named(Arc::new(move |grant| whom.is_of(grant))).await;
+        // Who asks from here on does so later than that.
+        until("the next millisecond", || Clock::system().now() > now).await;
+        ended
+    }
+
     /// Ends all streams, as an operator would one by one.
     pub async fn end_all(&self) {
         let mut ended = 0;
@@ -135,7 +149,7 @@ impl Holding {
     }
 }
 
-fn access(registry: &Registry) -> AccessParts {
+fn access(registry: &Registry, revoked: Arc<Revoked>) -> AccessParts {
     let clock = || Clock::system().now();
     let forward = Forward::new(forward::Parts {
         metrics: forward::Metrics::register(registry).unwrap(),
@@ -144,12 +158,11 @@ fn access(registry: &Registry) -> AccessParts {
         clock,
     });
     let failures = AccessFailures::register(registry).unwrap();
-    AccessParts { revoked: Arc::default(), failures, forward, clock }
+    AccessParts { revoked, failures, forward, clock }
 }
 
 /// Streams are judged again by the same settings as requests.
-fn judge_streams(fanout: &Fanout, settings: Live<edge::Settings>) {
-    let revoked = Revoked::default();
+fn judge_streams(fanout: &Fanout, settings: Live<edge::Settings>, revoked: Arc<Revoked>) {
     fanout.judge_with(Arc::new(move |grant, wanted| {
         let access = Arc::clone(&settings.load().access);
         let grant = grant.cloned().unwrap_or_default();
@@ -177,7 +190,7 @@ fn fanout(setup: &Setup, registry: &Registry) -> Arc<Fanout> {
         max_connection_age: None,
         max_connections: setup.connections,
         per_ip: setup.per_ip,
-        per_subject: 0,
+        per_subject: setup.per_subject,
         admissions_per_second: 0,
         slow: Slow::Gap,
     };
