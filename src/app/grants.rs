@@ -32,7 +32,7 @@ impl Revoke for Revoker {
     async fn revoke(&self, whom: Whom, lasts: Duration) -> Result<usize, RevokedFull> {
         // In this order: whoever is judged after the first is refused, and whoever was before is found by the second, on its
         // way to its shard too.
-        self.revoked.revoke(whom.clone(), lasts, now())?;
+        self.revoked.revoke(&whom, lasts, now())?;
         // All of its streams, by whatever time their token gives for itself: they are there, so it was made before.
         Ok(self.fanout.end_named(Arc::new(move |grant| whom.is_of(grant))).await)
     }

@@ -23,7 +23,7 @@ use pingora::server::{RunArgs, Server};
 use prometheus::Registry;
 
 use self::drain::{Shutdown, Signals};
-use self::reload::Reloader;
+use self::reload::{Changes, Reloader};
 use self::snapshot::Snapshots;
 use crate::admin::{self, Listening};
 use crate::auth::Revoked;
@@ -169,11 +169,13 @@ impl Application {
             source.clone(),
             Arc::clone(brought),
             loaded,
-            Arc::clone(&snapshots),
-            log.memory.clone(),
-            Arc::clone(&keys),
-            Arc::clone(&fanout),
-            admin_metrics.clone(),
+            Changes {
+                snapshots: Arc::clone(&snapshots),
+                log: log.memory.clone(),
+                keys: Arc::clone(&keys),
+                fanout: Arc::clone(&fanout),
+                metrics: admin_metrics.clone(),
+            },
         ));
 
         let parts = services::Parts {
