@@ -190,10 +190,11 @@ impl Revoked {
         now: Millis,
     ) -> bool {
         let entries = self.read();
-        let lasting = |entry: &&Entry| entry.until > now;
-        let by_id = token_id.and_then(|id| entries.tokens.get(id)).is_some_and(|entry| lasting(&entry));
-        let by_subject = subject.and_then(|name| entries.subjects.get(name)).filter(lasting);
-        by_id || by_subject.is_some_and(|entry| issued.is_none_or(|issued| issued <= entry.since))
+        let lasting = |entry: &Entry| entry.until > now;
+        let made_before = |entry: &Entry| issued.is_none_or(|issued| issued <= entry.since);
+        let by_id = token_id.and_then(|id| entries.tokens.get(id));
+        let by_subject = subject.and_then(|name| entries.subjects.get(name));
+        by_id.is_some_and(lasting) || by_subject.is_some_and(|entry| lasting(entry) && made_before(entry))
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Entries> {

@@ -21,6 +21,7 @@ mod cors;
 mod descriptors;
 mod drain;
 mod faults;
+mod grants;
 mod http;
 mod limits;
 mod pages;
