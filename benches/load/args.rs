@@ -20,7 +20,7 @@ const FILES_RESERVE: u64 = 200;
     override_usage = "cargo bench --bench load -- SCENARIO [OPTIONS]"
 )]
 pub struct Args {
-    /// cpu, throughput, idle, webhooks, churn, resume, topics, patterns, replay, admin, sources, several with commas, or all
+    /// cpu, throughput, idle, webhooks, churn, resume, topics, patterns, replay, admin, sources, auth, several with commas, or all
     #[arg(value_delimiter = ',', required = true)]
     pub scenario: Vec<String>,
     /// Only these, comma-separated: floor, pingora, sidestream, nchan, node
@@ -32,13 +32,13 @@ pub struct Args {
     /// Small, short and not kept: to see that it works, not to measure
     #[arg(long)]
     pub quick: bool,
-    /// Subscribers of cpu and throughput, those of admin that hear, those of replay that resume [default: 1000]
+    /// Subscribers of cpu and throughput, those of admin that hear, those of replay that resume, both halves of auth [default: 1000]
     #[arg(long)]
     pub subscribers: Option<usize>,
-    /// Connections of idle, churn, topics and admin; patterns takes 10,000 of them [default: 15000]
+    /// Connections of idle, churn, topics and admin, visits of each way of auth; patterns takes 10,000 of them [default: 15000]
     #[arg(long)]
     pub connections: Option<usize>,
-    /// Events per second [default: cpu, replay, admin 50; throughput, topics 1000; patterns 400]
+    /// Events per second [default: cpu, replay, admin 50; throughput, topics 1000; patterns, auth 400]
     #[arg(long)]
     pub rate: Option<f64>,
     /// Length of the measured window in seconds [default: 10]

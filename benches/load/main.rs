@@ -20,6 +20,7 @@
 
 mod args;
 mod contender;
+mod dial;
 mod github;
 mod http1;
 mod ledger;
@@ -38,6 +39,8 @@ mod stats;
 mod subscribers;
 mod sys;
 mod targets;
+mod tokens;
+mod visits;
 
 use std::process::ExitCode;
 

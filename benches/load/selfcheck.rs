@@ -8,6 +8,7 @@ use crate::routed::{Routed, Strays};
 use crate::scanner::{Findings, Scanner};
 use crate::scenario;
 use crate::stats::Histogram;
+use crate::{tokens, visits};
 
 pub fn run() -> Res<()> {
     cut_anywhere()?;
@@ -15,6 +16,8 @@ pub fn run() -> Res<()> {
     order_is_judged()?;
     strays_are_judged()?;
     place_is_kept()?;
+    visits::check()?;
+    tokens::check()?;
     scenario::check()?;
     percentiles_are_near()
 }

@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Socket, Type};
 
 use crate::contender::Endpoint;
+use crate::dial::dial;
 use crate::http1::{Body, HeadReader};
 use crate::payload::Stamp;
 use crate::scanner::{Findings, Scanner};
@@ -18,9 +18,6 @@ use crate::{Res, sys};
 
 /// Handshakes under way at once: below every contender's listen backlog (Node's is 511).
 const IN_FLIGHT: usize = 128;
-/// Source addresses 127.0.0.2 and up: a port closed by us stays taken for a minute (`TIME_WAIT`), and one
-/// address has 28,000 of them.
-const SOURCES: usize = 24;
 /// One read: two hundred and fifty events of a coalescing server.
 const READ_BUFFER: usize = 64 * 1024;
 const CONNECT_LIMIT: Duration = Duration::from_mins(1);
@@ -194,16 +191,7 @@ impl Subscribers {
     }
 
     fn dial(&self, index: usize, last_id: Option<Vec<u8>>) -> Res<Subscriber> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        socket.set_reuse_address(true)?;
-        let source = Ipv4Addr::new(127, 0, 0, 2 + (index % SOURCES) as u8);
-        socket.bind(&SocketAddr::from((source, 0)).into())?;
-        match socket.connect(&self.addr.into()) {
-            Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => return Err(e.into()),
-            _ => {}
-        }
-        let mut socket = TcpStream::from_std(socket.into());
+        let mut socket = dial(self.addr, index)?;
         self.poll.registry().register(&mut socket, Token(index), Interest::WRITABLE)?;
         Ok(Subscriber { socket, stage: Stage::Connecting, last_id })
     }

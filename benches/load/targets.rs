@@ -4,7 +4,7 @@ use crate::contender::Kind::{Floor, Nchan, Pingora, Sidestream};
 use crate::report::{Report, number, render};
 use crate::scenario::FAULTS;
 use crate::scenario::Scenario::{
-    self, Admin, Churn, Cpu, Idle, Patterns, Replay, Resume, Sources, Throughput, Topics, Webhooks,
+    self, Admin, Auth, Churn, Cpu, Idle, Patterns, Replay, Resume, Sources, Throughput, Topics, Webhooks,
 };
 
 enum Limit {
@@ -108,6 +108,13 @@ fn targets(report: &Report) -> Vec<Target> {
         // What the plain way does not look at can make no difference; 5 % is what the runs differ by.
         at_most(Sources, "JSON, sources", 1.05, "× text", own(Sources, "ratio_json")),
         at_most(Sources, "faults, sources", 0.0, "", faults(report, Sources)),
+        at_most(Auth, "CPU per subscribe with HS256, auth", 1.3, "× public", own(Auth, "ratio_hs256")),
+        at_most(Auth, "CPU per subscribe with ES256, auth", 2.0, "× public", own(Auth, "ratio_es256")),
+        at_least(Auth, "subscribes/s with HS256, auth", 0.5, "× public", own(Auth, "rate_ratio_hs256")),
+        at_least(Auth, "subscribes/s with ES256, auth", 0.5, "× public", own(Auth, "rate_ratio_es256")),
+        // A grant is decided once, and looked at no more; 5 % is what the runs differ by.
+        at_most(Auth, "CPU per delivery, auth", 1.05, "× public", own(Auth, "ratio_delivery")),
+        at_most(Auth, "faults and gaps, auth", 0.0, "", faults(report, Auth)),
     ]
 }
 

@@ -23,7 +23,7 @@ use pingora::server::{RunArgs, Server};
 use prometheus::Registry;
 
 use self::drain::{Shutdown, Signals};
-use self::reload::{Changes, Reloader};
+use self::reload::Reloader;
 use self::snapshot::Snapshots;
 use crate::admin::{self, Listening};
 use crate::auth::Revoked;

@@ -10,6 +10,7 @@
 #![allow(clippy::cast_sign_loss, reason = "shares of a time that has passed are not negative")]
 
 mod admin;
+mod admin_writes;
 mod asking;
 mod auth;
 mod auth_ends;
@@ -17,10 +18,12 @@ mod auth_forward;
 mod auth_keys;
 mod auth_secret;
 mod bodies;
+mod boundary;
 mod cors;
 mod descriptors;
 mod drain;
 mod faults;
+mod framing;
 mod grants;
 mod http;
 mod limits;

@@ -44,7 +44,7 @@ pub fn run(contender: &Contender, args: &Args) -> Res<Outcome> {
 }
 
 /// How long it takes the gauge to show `wanted`.
-fn wait_for_gauge(endpoint: &Endpoint, wanted: usize) -> Res<Duration> {
+pub fn wait_for_gauge(endpoint: &Endpoint, wanted: usize) -> Res<Duration> {
     let begun = Instant::now();
     loop {
         sys::check_stop()?;

@@ -134,6 +134,26 @@ const SOURCES: &[Column] = &[
     shown("other_cores", "others", 1.0),
 ];
 
+const AUTH: &[Column] = &[
+    shown("cpu_us_public", "public, CPU µs/subscribe", 1.0),
+    shown("cpu_us_hs256", "HS256", 1.0),
+    shown("cpu_us_es256", "ES256", 1.0),
+    shown("cpu_us_rs256", "RS256", 1.0),
+    shown("ratio_hs256", "HS256 / public", 1.0),
+    shown("ratio_es256", "ES256 / public", 1.0),
+    shown("ratio_rs256", "RS256 / public", 1.0),
+    shown("visits_per_s_public", "public, subscribes/s", 1.0),
+    shown("rate_ratio_hs256", "HS256 / public", 1.0),
+    shown("rate_ratio_es256", "ES256 / public", 1.0),
+    shown("rate_ratio_rs256", "RS256 / public", 1.0),
+    shown("delivery_us_public", "public, CPU µs/delivery", 1.0),
+    shown("delivery_us_granted", "granted", 1.0),
+    shown("ratio_delivery", "granted / public", 1.0),
+    shown("server_cores", "server cores", 1.0),
+    shown("generator_cores", "generator", 1.0),
+    shown("other_cores", "others", 1.0),
+];
+
 impl Scenario {
     /// Columns of the report.
     pub fn columns(self) -> &'static [Column] {
@@ -148,6 +168,7 @@ impl Scenario {
             Scenario::Replay => REPLAY,
             Scenario::Admin => ADMIN,
             Scenario::Sources => SOURCES,
+            Scenario::Auth => AUTH,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What is measured. A scenario runs against one running contender and returns named figures.
 
 mod admin;
+mod auth;
 mod churn;
 mod columns;
 mod cost;
 mod delivery;
+mod granted;
 mod idle;
 mod patterns;
 mod replay;
@@ -20,7 +22,7 @@ use serde_json::Value;
 use crate::Res;
 use crate::args::Args;
 use crate::contender::{Contender, Kind};
-use crate::github;
+use crate::{github, tokens};
 
 /// Figures that must be 0 in every run; the worst run counts, not the median.
 pub const FAULTS: [&str; 7] = ["missing", "doubled", "disordered", "stray", "gaps", "refused", "unlisted"];
@@ -38,6 +40,7 @@ pub enum Scenario {
     Replay,
     Admin,
     Sources,
+    Auth,
 }
 
 /// Named figures of one run, and what else is worth keeping of it.
@@ -48,7 +51,7 @@ pub struct Outcome {
 }
 
 impl Scenario {
-    pub const ALL: [Scenario; 11] = [
+    pub const ALL: [Scenario; 12] = [
         Scenario::Cpu,
         Scenario::Throughput,
         Scenario::Idle,
@@ -60,6 +63,7 @@ impl Scenario {
         Scenario::Replay,
         Scenario::Admin,
         Scenario::Sources,
+        Scenario::Auth,
     ];
 
     pub fn name(self) -> &'static str {
@@ -75,6 +79,7 @@ impl Scenario {
             Scenario::Replay => "replay",
             Scenario::Admin => "admin",
             Scenario::Sources => "sources",
+            Scenario::Auth => "auth",
         }
     }
 
@@ -90,7 +95,8 @@ impl Scenario {
             | Scenario::Patterns
             | Scenario::Replay
             | Scenario::Admin
-            | Scenario::Sources => &[Sidestream],
+            | Scenario::Sources
+            | Scenario::Auth => &[Sidestream],
         }
     }
 
@@ -100,6 +106,7 @@ impl Scenario {
             Scenario::Resume => resume::SETTINGS,
             Scenario::Replay => replay::SETTINGS,
             Scenario::Sources => sources::SETTINGS,
+            Scenario::Auth => tokens::SETTINGS,
             _ => "",
         }
     }
@@ -145,14 +152,20 @@ impl Scenario {
             Scenario::Sources => {
                 format!("sources: {} bytes over {} keep-alive connections", github::LEN, webhooks::LANES)
             }
+            Scenario::Auth => {
+                let rate = self.rate(args);
+                format!(
+                    "auth: {connections} visits each way, {rate} events/s to {subscribers} subscribers in turn"
+                )
+            }
         }
     }
 
     fn rate(self, args: &Args) -> f64 {
         args.rate.unwrap_or(match self {
             Scenario::Cpu | Scenario::Replay | Scenario::Admin => 50.0,
-            // A hundred deliveries of each.
-            Scenario::Patterns => 400.0,
+            // A hundred deliveries of each; and to half of the subscribers: enough CPU to be told apart.
+            Scenario::Patterns | Scenario::Auth => 400.0,
             _ => 1000.0,
         })
     }
@@ -175,6 +188,7 @@ impl Scenario {
             Scenario::Replay => replay::run(contender, args, self.rate(args)),
             Scenario::Admin => admin::run(contender, args, self.rate(args)),
             Scenario::Sources => sources::run(contender, args),
+            Scenario::Auth => auth::run(contender, args, self.rate(args)),
         }
     }
 }
@@ -183,5 +197,6 @@ impl Scenario {
 pub fn check() -> Res<()> {
     topics::check()?;
     patterns::check()?;
-    sources::check()
+    sources::check()?;
+    auth::check()
 }

@@ -1,6 +1,7 @@
 //! The words of the tests: a [`Gateway`] is the program, a [`Sender`] posts webhooks, a [`Subscriber`] listens.
 
 mod app;
+mod diary;
 mod gateway;
 mod http;
 pub mod inside;
@@ -15,6 +16,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use self::app::{App, answer as answer_as_app};
+pub use self::diary::Diary;
 pub use self::gateway::{Gateway, run_to_end};
 pub use self::http::{Answer, Connection, exchange, field, get, post};
 pub use self::metrics::Metrics;
