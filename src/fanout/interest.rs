@@ -103,7 +103,9 @@ impl Interest {
     pub fn join(&self, selector: &Selector, shard: usize) {
         let Selector::Topic(topic) = selector else {
             let (names, patterns) = selector.parts();
-            names.iter().for_each(|name| self.join_topic(name, shard));
+            for name in &names {
+                self.join_topic(name, shard);
+            }
             return patterns.iter().for_each(|patterns| self.join_patterns(patterns, shard));
         };
         self.join_topic(topic, shard);
@@ -113,7 +115,9 @@ impl Interest {
     pub fn leave(&self, selector: &Selector, shard: usize) {
         let Selector::Topic(topic) = selector else {
             let (names, patterns) = selector.parts();
-            names.iter().for_each(|name| self.leave_topic(name, shard));
+            for name in &names {
+                self.leave_topic(name, shard);
+            }
             return patterns.iter().for_each(|patterns| self.leave_patterns(patterns, shard));
         };
         self.leave_topic(topic, shard);
