@@ -57,10 +57,14 @@ impl Live {
         let (clock, stop) = (Instant::now(), Arc::new(AtomicBool::new(false)));
         let until = Until::Told(Arc::clone(&stop));
         let plan = Plan { route: Route::One(to), lanes: LANES, rate: Some(rate), clock, until };
-        let publisher = std::thread::Builder::new().name("publisher".into()).spawn(move || publish(&plan))?;
+        let publisher = std::thread::Builder::new().name("publisher".into()).spawn(move || {
+            sys::step_forward();
+            publish(&plan)
+        })?;
         let count = Arc::new(AtomicU32::new(NOT_YET));
         let known = Arc::clone(&count);
         let listener = std::thread::Builder::new().name("live".into()).spawn(move || {
+            sys::step_forward();
             let mut heard = Heard { samples: Vec::new(), ledger: Ledger::new(hearing), gaps: 0 };
             let mut limit = None;
             loop {

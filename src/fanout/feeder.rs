@@ -183,6 +183,10 @@ impl Fetcher {
                 let _guard = EndOnPanic("a reader of history");
                 let page = fetch(&*log, &request, limit, permit).await;
                 shards[shard].send(Command::Page(request.page, page));
+                // A storm of replays would keep a core until the scheduler's tick, which is 4 ms where there is no
+                // preemption, from a shard that has something live to write. A lower priority would do that as well,
+                // but whoever appends would then wait for a reader that was put aside while it held the log's lock.
+                std::thread::yield_now();
             });
         }
     }

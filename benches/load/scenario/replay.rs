@@ -43,7 +43,7 @@ pub fn run(contender: &Contender, args: &Args, rate: f64) -> Res<Outcome> {
     let memory = Memory::watch(pids.clone())?;
     let from = live.micros();
     live.run_for(args.window())?;
-    let (pss_before, cpu_before) = (procfs::pss_bytes(&pids)?, procfs::cpu_micros(&pids));
+    let (rss_before, cpu_before) = (procfs::rss_bytes(&pids)?, procfs::cpu_micros(&pids));
 
     let (begin, begun) = (live.micros(), Instant::now());
     let path = contender.subscribe.path.replace("bench", "kept?since=start");
@@ -60,7 +60,7 @@ pub fn run(contender: &Contender, args: &Args, rate: f64) -> Res<Outcome> {
     }
     let mut replayed = replays.thread.join().map_err(|_| "the thread of the replays panicked")??;
     sleep(SETTLE);
-    let pss_after = procfs::pss_bytes(&pids)?;
+    let rss_after = procfs::rss_bytes(&pids)?;
     let live = live.finish()?;
 
     let mut outcome = Outcome::default();
@@ -68,9 +68,9 @@ pub fn run(contender: &Contender, args: &Args, rate: f64) -> Res<Outcome> {
         ("replay_s", seconds),
         ("replay_per_core_s", f64::from(EVENTS) * count as f64 / cpu),
         ("server_cores", cpu / seconds),
-        ("pss_before", pss_before),
-        ("pss_peak", memory.peak()),
-        ("pss_after", pss_after),
+        ("rss_before", rss_before),
+        ("rss_peak", memory.peak()),
+        ("rss_after", rss_after),
     ]);
     judge(&live, &mut replayed, &mut outcome);
     outcome.figures.extend(live.compare(&(from..begin), &(begin..end)));
@@ -134,7 +134,7 @@ impl Memory {
         std::thread::Builder::new().name("memory".into()).spawn(move || {
             while !stop.load(Ordering::Relaxed) {
                 // Fails when the server has ended, and so has the run.
-                peak.fetch_max(procfs::pss_bytes(&pids).unwrap_or(0.0) as u64, Ordering::Relaxed);
+                peak.fetch_max(procfs::rss_bytes(&pids).unwrap_or(0.0) as u64, Ordering::Relaxed);
                 sleep(LOOK);
             }
         })?;
