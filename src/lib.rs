@@ -13,6 +13,7 @@ pub mod edge;
 pub mod event;
 pub mod expr;
 pub mod fanout;
+pub mod forward;
 pub mod ingress;
 pub mod jwks;
 pub mod jwt;

@@ -184,7 +184,7 @@ fn help_of_every_command_is_complete() {
         out(&shown)
     };
     let top = help(&[]);
-    for command in ["serve", "check", "schema", "publish", "tail", "healthcheck", "sign", "eval"] {
+    for command in ["serve", "check", "schema", "publish", "tail", "healthcheck", "token", "sign", "eval"] {
         assert!(top.contains(&format!("  {command} ")), "{command}");
         let text = help(&[command]);
         assert!(text.contains("Example"), "{command}: {text}");
@@ -200,7 +200,7 @@ fn help_of_every_command_is_complete() {
 
 #[test]
 fn wrong_arguments_exit_with_2() {
-    let wrong: [&[&str]; 7] = [
+    let wrong: [&[&str]; 12] = [
         &["sreve"],
         &["publish"],
         &["publish", "a..b", "-d", "x"],
@@ -208,6 +208,11 @@ fn wrong_arguments_exit_with_2() {
         &["tail"],
         &["tail", "orders.*"],
         &["tail", "a", "--since", "x\ny"],
+        &["token", "--topics"],
+        &["token", "--topics", "a..b"],
+        &["token", "--ttl", "10"],
+        &["token", "--ttl", "10ms"],
+        &["token", "--sub", ""],
     ];
     for args in wrong {
         assert_eq!(run(args).status.code(), Some(2), "{args:?}");
@@ -386,4 +391,47 @@ fn healthcheck_gives_up() {
     assert_eq!(silent.status.code(), Some(1));
     assert!(err(&silent).contains("did not answer in 3 s"), "{}", err(&silent));
     assert_eq!(requests.iter().count(), 1);
+}
+
+const AUTH: &str =
+    "auth: { jwt: { algorithms: [HS256], issuer: us, keys: [ { secret: { file: secret } } ] } }\n";
+
+/// The claims of a token, unchecked.
+fn claims(token: &str) -> serde_json::Value {
+    use base64::Engine as _;
+    let payload = token.split('.').nth(1).unwrap();
+    let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
+    serde_json::from_slice(&json).unwrap()
+}
+
+#[test]
+fn token_signs_with_the_configured_secret() {
+    let (folder, path) = file(AUTH);
+    std::fs::write(folder.path().join("secret"), "a secret of 32 bytes, or of more\n").unwrap();
+    let made = run(&["token", "-c", &path, "--sub", "42", "--topics", "orders.*", "news", "--ttl", "2h"]);
+    assert_eq!((made.status.code(), err(&made).as_str()), (Some(0), ""));
+    let text = out(&made);
+    assert_eq!(text.lines().count(), 1);
+    let claims = claims(text.trim_end());
+    assert_eq!((&claims["sub"], &claims["iss"]), (&"42".into(), &"us".into()));
+    assert_eq!(claims["topics"], serde_json::json!(["orders.*", "news"]));
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 7200);
+}
+
+#[test]
+fn token_says_why_there_is_none() {
+    let none = run(&["token", "--sub", "42"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(err(&none).contains("no auth.jwt") && err(&none).contains("-c names"), "{}", err(&none));
+    let (_folder, path) = file(AUTH);
+    let refused = run(&["token", "-c", &path, "--sub", "42"]);
+    assert_eq!(refused.status.code(), Some(78));
+    assert!(err(&refused).contains("auth.jwt.keys[0].secret: "), "{}", err(&refused));
+    let public = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/jwt/rsa.pem");
+    let (_folder, path) = file(&format!(
+        "auth: {{ jwt: {{ algorithms: [RS256], keys: [ {{ pem: {{ file: {public} }} }} ] }} }}"
+    ));
+    let public = run(&["token", "-c", &path, "--sub", "42"]);
+    assert_eq!(public.status.code(), Some(1));
+    assert!(err(&public).contains("no secret to sign with"), "{}", err(&public));
 }

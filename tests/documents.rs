@@ -60,7 +60,7 @@ fn write(folder: &tempfile::TempDir, text: &str) -> String {
 #[test]
 fn configurations_load() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["sources", "expressions", "relay"] {
+    for name in ["sources", "expressions", "relay", "forward"] {
         for block in blocks(&document(name), "yaml") {
             // An app to hand on to is said elsewhere.
             let app = if block.contains("relay: upstream") {

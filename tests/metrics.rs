@@ -1,7 +1,7 @@
 //! The metrics of all parts together, as Prometheus reads them.
 
 use prometheus::{Registry, TextEncoder};
-use sidestream::{admin, edge, fanout, ingress, jwks, relay};
+use sidestream::{admin, edge, fanout, forward, ingress, jwks, relay};
 
 /// The exposition as a whole: names, units, HELP and TYPE, and labels from bounded sets only.
 #[test]
@@ -12,6 +12,7 @@ fn the_exposition_is_well_formed() {
     fanout::Metrics::register(&registry).unwrap();
     ingress::Metrics::register(&registry).unwrap();
     relay::Metrics::register(&registry).unwrap();
+    forward::Metrics::register(&registry).unwrap();
     jwks::Metrics::register(&registry).unwrap();
     let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
     lint(&text);

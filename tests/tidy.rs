@@ -23,7 +23,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("content", &["event", "secret"]),
     ("log", &["event", "live"]),
     ("net", &["lifecycle"]),
-    ("auth", &["event", "jwt", "net"]),
+    ("auth", &["event", "jwt", "net", "secret"]),
+    ("forward", &["event", "auth", "net", "throttle"]),
     ("relay", &["event", "net", "live", "lifecycle", "secret", "throttle"]),
     ("fanout", &["event", "sse", "auth", "log", "live", "network"]),
     (
@@ -44,13 +45,16 @@ const LAYERS: &[(&str, &[&str])] = &[
             "secret",
         ],
     ),
-    ("edge", &["event", "sse", "jwt", "auth", "log", "fanout", "net", "live", "lifecycle", "throttle"]),
+    (
+        "edge",
+        &["event", "sse", "jwt", "auth", "forward", "log", "fanout", "net", "live", "lifecycle", "throttle"],
+    ),
     ("admin", &["event", "sse", "auth", "log", "fanout", "net", "live", "lifecycle", "secret"]),
     (
         "config",
         &[
-            "event", "verify", "expr", "content", "jwt", "auth", "log", "fanout", "net", "relay", "ingress",
-            "edge", "admin", "live", "secret",
+            "event", "verify", "expr", "content", "jwt", "auth", "forward", "log", "fanout", "net", "relay",
+            "ingress", "edge", "admin", "live", "secret",
         ],
     ),
     (
@@ -65,6 +69,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "fanout",
             "net",
             "relay",
+            "forward",
             "ingress",
             "edge",
             "admin",
@@ -74,7 +79,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["event", "sse", "jwt", "auth", "verify", "net", "relay", "ingress", "config", "app"]),
+    ("cli", &["event", "sse", "jwt", "auth", "secret", "verify", "net", "relay", "ingress", "config", "app"]),
 ];
 
 /// Dependencies that may be named in these places only, so that each could be replaced there.
@@ -84,6 +89,7 @@ const HOMES: &[(&str, &[&str])] = &[
         &[
             "src/net/",
             "src/relay/",
+            "src/forward/",
             "src/edge/",
             "src/ingress/",
             "src/admin/",

@@ -23,7 +23,7 @@ use pingora::server::{RunArgs, Server};
 use prometheus::Registry;
 
 use self::drain::{Shutdown, Signals};
-use self::reload::Reloader;
+use self::reload::{Changes, Reloader};
 use self::snapshot::Snapshots;
 use crate::admin::{self, Listening};
 use crate::auth::Revoked;
@@ -164,15 +164,18 @@ impl Application {
         keys.adopt(key_sets(&loaded.config));
         let admin_metrics = admin::Metrics::register(&registry)?;
         let revoked = Arc::new(Revoked::default());
+        fanout.judge_with(grants::judge(snapshots.view(|config| &config.edge), Arc::clone(&revoked)));
         let reloader = Arc::new(Reloader::new(
             source.clone(),
             Arc::clone(brought),
             loaded,
-            Arc::clone(&snapshots),
-            log.memory.clone(),
-            Arc::clone(&keys),
-            Arc::clone(&fanout),
-            admin_metrics.clone(),
+            Changes {
+                snapshots: Arc::clone(&snapshots),
+                log: log.memory.clone(),
+                keys: Arc::clone(&keys),
+                fanout: Arc::clone(&fanout),
+                metrics: admin_metrics.clone(),
+            },
         ));
 
         let parts = services::Parts {
@@ -219,9 +222,10 @@ impl Application {
     }
 }
 
-/// Where the keys are published that the configuration's senders are believed by.
+/// Where the keys are published that the configuration's senders and listeners are believed by.
 fn key_sets(config: &Config) -> impl Iterator<Item = &Arc<Remote>> {
-    config.ingress.sources.all().iter().filter_map(|source| source.scheme.remote())
+    let senders = config.ingress.sources.all().iter().filter_map(|source| source.scheme.remote());
+    senders.chain(config.edge.access.remote())
 }
 
 /// The log, as everyone sees it, and as its kind.

@@ -17,27 +17,23 @@ use crate::log::memory::MemoryLog;
 pub(super) struct Reloader {
     source: Source,
     brought: Arc<Registry>,
-    snapshots: Arc<Snapshots>,
-    log: MemoryLog,
-    keys: Arc<jwks::Registry>,
-    fanout: Arc<Fanout>,
-    metrics: admin::Metrics,
+    changes: Changes,
     /// The files that the last attempt read. Held while reloading: one at a time.
     watched: Mutex<Watched>,
 }
 
+/// What a reload changes, or tells.
+pub(super) struct Changes {
+    pub snapshots: Arc<Snapshots>,
+    pub log: MemoryLog,
+    pub keys: Arc<jwks::Registry>,
+    pub fanout: Arc<Fanout>,
+    pub metrics: admin::Metrics,
+}
+
 impl Reloader {
-    pub(super) fn new(
-        source: Source,
-        brought: Arc<Registry>,
-        loaded: Loaded,
-        snapshots: Arc<Snapshots>,
-        log: MemoryLog,
-        keys: Arc<jwks::Registry>,
-        fanout: Arc<Fanout>,
-        metrics: admin::Metrics,
-    ) -> Self {
-        Self { source, brought, snapshots, log, keys, fanout, metrics, watched: Mutex::new(loaded.watched) }
+    pub(super) fn new(source: Source, brought: Arc<Registry>, loaded: Loaded, changes: Changes) -> Self {
+        Self { source, brought, changes, watched: Mutex::new(loaded.watched) }
     }
 
     /// The files whose change asks for a reload.
@@ -67,7 +63,7 @@ impl Reloader {
                 for warning in &loaded.warnings {
                     tracing::warn!("{warning}");
                 }
-                let running = self.snapshots.current();
+                let running = self.changes.snapshots.current();
                 let mut reloaded = Reloaded::default();
                 for change in config::diff(&running, &loaded.config) {
                     tracing::info!("reload: {change}");
@@ -77,18 +73,18 @@ impl Reloader {
                     };
                     list.push(change.key);
                 }
-                self.keys.adopt(key_sets(&loaded.config));
-                self.snapshots.swap(loaded.config.with_restart_keys_of(&running));
-                self.log.reconfigure();
+                self.changes.keys.adopt(key_sets(&loaded.config));
+                self.changes.snapshots.swap(loaded.config.with_restart_keys_of(&running));
+                self.changes.log.reconfigure();
                 // By what holds now, whichever file it was: a rule, a secret or a key. The shards say how many it ended.
-                drop(self.fanout.judge_again());
-                self.metrics.config_reloads.inc();
+                drop(self.changes.fanout.judge_again());
+                self.changes.metrics.config_reloads.inc();
                 tracing::info!("configuration reloaded");
                 Ok(reloaded)
             }
             Err(rejected) => {
                 *watched = rejected.watched;
-                self.metrics.config_reload_failures.inc();
+                self.changes.metrics.config_reload_failures.inc();
                 let problems: Vec<String> = rejected.problems.iter().map(ToString::to_string).collect();
                 for problem in &problems {
                     tracing::error!("reload: {problem}");

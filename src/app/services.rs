@@ -16,6 +16,7 @@ use crate::admin::{self, Admin};
 use crate::auth::Revoked;
 use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
+use crate::forward::{self, Forward};
 use crate::ingress::{self, Ingress};
 use crate::lifecycle::Lifecycle;
 use crate::log::Log;
@@ -100,8 +101,23 @@ impl Parts<'_> {
             self.snapshots.rule_of(),
             self.lifecycle.clone(),
             self.budget.edge,
+            edge::AccessParts {
+                revoked: Arc::clone(self.revoked),
+                failures: edge::AccessFailures::register(self.registry)?,
+                forward: self.forward()?,
+                clock: now,
+            },
         );
         Ok(Edge::new(settings, self.lifecycle.clone(), metrics, Roots::System).with_topics(subscribe))
+    }
+
+    fn forward(&self) -> Result<Forward, StartError> {
+        Ok(Forward::new(forward::Parts {
+            metrics: forward::Metrics::register(self.registry)?,
+            roots: Roots::System,
+            connections: self.budget.forward,
+            clock: now,
+        }))
     }
 
     fn relay(&self) -> Result<Relay, StartError> {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use access::{Access, Denied, Needs};
 pub use bearer::{AppWord, Bearer};
-pub use forward::{ForwardSettings, ForwardUrl, ForwardUrlError};
+pub use forward::ForwardSettings;
 pub use grant::Grant;
 pub use revoked::{LASTS, LASTS_MOST, NAME_BYTES, NameLength, Revoked, RevokedFull, Whom};
 pub use rules::Rules;
@@ -61,3 +61,6 @@ impl Auth {
         self.tokens.as_ref()?.checker().remote()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,11 +160,11 @@ impl Revoked {
     ///
     /// # Errors
     /// [`RevokedFull`] when there is no room: nothing is revoked then, and nobody forgotten.
-    pub fn revoke(&self, whom: Whom, lasts: Duration, now: Millis) -> Result<(), RevokedFull> {
+    pub fn revoke(&self, whom: &Whom, lasts: Duration, now: Millis) -> Result<(), RevokedFull> {
         let lasts = lasts.min(LASTS_MOST).as_millis() as u64;
         let new = Entry { since: now, until: Millis(now.0.saturating_add(lasts)) };
         let mut entries = self.write();
-        let (map, name) = entries.place(&whom);
+        let (map, name) = entries.place(whom);
         if let Some(known) = map.get_mut(name) {
             let (since, until) = (known.since.max(new.since), known.until.max(new.until));
             *known = Entry { since, until };
@@ -174,7 +174,7 @@ impl Revoked {
         if entries.len() >= self.most {
             return Err(RevokedFull);
         }
-        let (map, name) = entries.place(&whom);
+        let (map, name) = entries.place(whom);
         map.insert(Arc::clone(name), new);
         Ok(())
     }
@@ -190,10 +190,11 @@ impl Revoked {
         now: Millis,
     ) -> bool {
         let entries = self.read();
-        let lasting = |entry: &&Entry| entry.until > now;
-        let by_id = token_id.and_then(|id| entries.tokens.get(id)).filter(lasting).is_some();
-        let by_subject = subject.and_then(|name| entries.subjects.get(name)).filter(lasting);
-        by_id || by_subject.is_some_and(|entry| issued.is_none_or(|issued| issued <= entry.since))
+        let lasting = |entry: &Entry| entry.until > now;
+        let made_before = |entry: &Entry| issued.is_none_or(|issued| issued <= entry.since);
+        let by_id = token_id.and_then(|id| entries.tokens.get(id));
+        let by_subject = subject.and_then(|name| entries.subjects.get(name));
+        by_id.is_some_and(lasting) || by_subject.is_some_and(|entry| lasting(entry) && made_before(entry))
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Entries> {
@@ -224,7 +225,7 @@ mod tests {
     fn a_subject_is_refused_with_what_was_made_until_then_and_no_longer_than_asked_for() {
         let revoked = Revoked::default();
         assert!(!of(&revoked, "anna", None, at(10)));
-        revoked.revoke(Whom::subject("anna").unwrap(), 2 * HOUR, at(10)).unwrap();
+        revoked.revoke(&Whom::subject("anna").unwrap(), 2 * HOUR, at(10)).unwrap();
         for (issued, refused) in
             [(Some(at(9)), true), (Some(at(10)), true), (Some(at(11)), false), (None, true)]
         {
@@ -240,7 +241,7 @@ mod tests {
     #[test]
     fn a_token_is_refused_whenever_it_was_made() {
         let revoked = Revoked::default();
-        revoked.revoke(Whom::token("t1").unwrap(), HOUR, at(10)).unwrap();
+        revoked.revoke(&Whom::token("t1").unwrap(), HOUR, at(10)).unwrap();
         let refused = |id: &str, now| revoked.revokes(Some("anna"), Some(id), Some(at(20)), now);
         assert!(refused("t1", at(10)) && !refused("t2", at(10)) && !refused("t1", at(11)));
     }
@@ -249,11 +250,11 @@ mod tests {
     fn who_is_revoked_again_stays_so_for_the_longer_time() {
         let revoked = Revoked::default();
         let anna = || Whom::subject("anna").unwrap();
-        revoked.revoke(anna(), 10 * HOUR, at(10)).unwrap();
-        revoked.revoke(anna(), HOUR, at(12)).unwrap();
+        revoked.revoke(&anna(), 10 * HOUR, at(10)).unwrap();
+        revoked.revoke(&anna(), HOUR, at(12)).unwrap();
         assert!(of(&revoked, "anna", Some(at(12)), at(19)), "the newer moment, and the longer time");
         // A clock that was set back takes nothing away.
-        revoked.revoke(anna(), HOUR, at(1)).unwrap();
+        revoked.revoke(&anna(), HOUR, at(1)).unwrap();
         assert!(of(&revoked, "anna", Some(at(12)), at(19)));
     }
 
@@ -262,15 +263,15 @@ mod tests {
         let revoked = Revoked::with_room(3);
         let whom = |n: usize| Whom::subject(&format!("s{n}")).unwrap();
         for n in 0..3 {
-            revoked.revoke(whom(n), (n as u32 + 1) * HOUR, at(0)).unwrap();
+            revoked.revoke(&whom(n), (n as u32 + 1) * HOUR, at(0)).unwrap();
         }
-        assert_eq!(revoked.revoke(whom(3), HOUR, at(0)), Err(RevokedFull));
+        assert_eq!(revoked.revoke(&whom(3), HOUR, at(0)), Err(RevokedFull));
         assert!(!of(&revoked, "s3", None, at(0)));
         assert!((0..3).all(|n| of(&revoked, &format!("s{n}"), None, at(0))));
-        revoked.revoke(whom(1), HOUR, at(0)).unwrap();
+        revoked.revoke(&whom(1), HOUR, at(0)).unwrap();
         // One is over, and there is room for one.
-        revoked.revoke(whom(3), 9 * HOUR, at(1)).unwrap();
-        assert_eq!(revoked.revoke(whom(4), HOUR, at(1)), Err(RevokedFull));
+        revoked.revoke(&whom(3), 9 * HOUR, at(1)).unwrap();
+        assert_eq!(revoked.revoke(&whom(4), HOUR, at(1)), Err(RevokedFull));
         assert!((1..4).all(|n| of(&revoked, &format!("s{n}"), None, at(1))));
     }
 
@@ -279,7 +280,7 @@ mod tests {
         let revoked = Revoked::default();
         for n in 0..10 * PRUNED_FROM {
             let now = Millis(n as u64);
-            revoked.revoke(Whom::token(&n.to_string()).unwrap(), Duration::from_millis(10), now).unwrap();
+            revoked.revoke(&Whom::token(&n.to_string()).unwrap(), Duration::from_millis(10), now).unwrap();
         }
         assert!(revoked.read().len() <= PRUNED_FROM);
         assert!(revoked.read().prune_at <= 2 * PRUNED_FROM);
@@ -292,7 +293,7 @@ mod tests {
         assert_eq!(Whom::subject(&format!("{longest}x")), Err(NameLength));
         assert_eq!(Whom::token(""), Err(NameLength));
         let revoked = Revoked::default();
-        revoked.revoke(Whom::subject("anna").unwrap(), HOUR, at(0)).unwrap();
+        revoked.revoke(&Whom::subject("anna").unwrap(), HOUR, at(0)).unwrap();
         let shown = format!("{:?} {revoked:?}", Whom::subject("anna").unwrap());
         assert!(!shown.contains("anna"), "{shown}");
     }

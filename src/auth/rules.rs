@@ -29,20 +29,24 @@ impl Rules {
         self.default == Access::Public && self.rules.iter().all(|(_, access)| *access == Access::Public)
     }
 
+    /// Whether some rule, or what applies to the rest, says so.
+    #[must_use]
+    pub fn asks(&self, access: Access) -> bool {
+        self.default == access || self.rules.iter().any(|(_, said)| *said == access)
+    }
+
     /// What a request has to bring: the sum over what is wanted. For one pattern that is what every rule says that it
     /// intersects, up to and including the first that covers it whole; where none does, the default as well.
     #[must_use]
     pub fn needs(&self, wanted: &Selector) -> Needs {
         let mut needs = Needs::default();
         for one in each(wanted) {
-            for access in self.asked(one) {
-                match access {
-                    Access::Public => {}
-                    Access::Jwt => needs.jwt = true,
-                    Access::Forward => needs.forward = true,
-                    Access::Deny => needs.denied = true,
-                }
-            }
+            self.asked(one, |access| match access {
+                Access::Public => {}
+                Access::Jwt => needs.jwt = true,
+                Access::Forward => needs.forward = true,
+                Access::Deny => needs.denied = true,
+            });
         }
         needs
     }
@@ -63,7 +67,7 @@ impl Rules {
         for one in each(wanted) {
             // Asked once for each of what is wanted, not once for each rule: both lists may be long.
             let (mut by_token, mut by_app) = (None, None);
-            for access in self.asked(one) {
+            self.asked(one, |access| {
                 let why = match access {
                     Access::Public => None,
                     Access::Deny => Some(Denied::Rule),
@@ -71,23 +75,22 @@ impl Rules {
                     Access::Forward => *by_app.get_or_insert_with(|| denied_by_app(app, one)),
                 };
                 denied = denied.into_iter().chain(why).min();
-            }
+            });
         }
         denied.map_or(Ok(()), Err)
     }
 
-    /// What the rules say that one of what is wanted meets.
-    fn asked<'a>(&'a self, one: One<'a>) -> impl Iterator<Item = Access> + 'a {
-        let mut open = true;
-        let rules = self.rules.iter().map_while(move |(pattern, access)| {
-            if !open {
-                return None;
+    /// Tells what the rules say that one of what is wanted meets, in order.
+    fn asked(&self, one: One<'_>, mut tell: impl FnMut(Access)) {
+        for (pattern, access) in &self.rules {
+            if one.meets(pattern) {
+                tell(*access);
+                if one.within(pattern) {
+                    return;
+                }
             }
-            open = !one.within(pattern);
-            Some(one.meets(pattern).then_some(*access))
-        });
-        let default = (!self.rules.iter().any(|(pattern, _)| one.within(pattern))).then_some(self.default);
-        rules.flatten().chain(default)
+        }
+        tell(self.default);
     }
 }
 

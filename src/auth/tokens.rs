@@ -12,6 +12,10 @@ use crate::jwt::{Checker, Claims, TokenError};
 /// pattern, or a template.
 pub const MAX_TOPICS: usize = 256;
 
+/// Bytes of a subject or a token's id at most: what of it can be revoked, and is kept for each stream. `OpenID` Connect Core
+/// 1.0, section 2, allows 255 for a `sub`.
+const NAME_BYTES: usize = 256;
+
 /// `auth.jwt`: what makes a token good, and where in it is what it grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
@@ -43,7 +47,7 @@ impl Tokens {
     ///
     /// # Errors
     /// [`TokenError`]: [`TokenError::MalformedClaim`] also for a list of topics that holds anything but patterns, or more
-    /// than [`MAX_TOPICS`]. A part of it is never left out in silence.
+    /// than [`MAX_TOPICS`], and for a `sub` or `jti` of more than 256 bytes. A part of it is never left out in silence.
     pub fn read(&self, token: &str, now: Millis) -> Result<Bearer, TokenError> {
         let claims = self.checker.check(token, now)?;
         let mut allowed = listed(claims.all.get(&*self.claim))?;
@@ -51,12 +55,20 @@ impl Tokens {
         let leeway = u64::try_from(self.checker.policy().leeway.as_millis()).unwrap_or(u64::MAX);
         let Claims { sub, jti, exp, iat, all: _ } = claims;
         Ok(Bearer {
-            subject: sub.map(Arc::from),
-            token_id: jti.map(Arc::from),
+            subject: name("sub", sub)?,
+            token_id: name("jti", jti)?,
             issued: iat,
             expires: exp.map(|exp| Millis(exp.0.saturating_add(leeway))),
             allowed: allowed.into(),
         })
+    }
+}
+
+/// A subject or a token's id; none where it is empty, which names nobody.
+fn name(claim: &'static str, text: Option<String>) -> Result<Option<Arc<str>>, TokenError> {
+    match text {
+        Some(text) if text.len() > NAME_BYTES => Err(TokenError::MalformedClaim(claim)),
+        text => Ok(text.filter(|text| !text.is_empty()).map(Arc::from)),
     }
 }
 

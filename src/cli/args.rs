@@ -1,13 +1,14 @@
 //! The arguments of every command, with their help.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, value_parser};
 use http::{HeaderName, HeaderValue};
 
-use crate::config::Source;
-use crate::event::{EventType, Millis, Topic, limits};
+use crate::config::{Source, duration};
+use crate::event::{EventType, Millis, Pattern, Topic, limits};
 
 use super::request::Url;
 
@@ -93,6 +94,10 @@ Examples:
   sidestream healthcheck --url http://127.0.0.1:9090/healthz")]
     Healthcheck(Healthcheck),
 
+    /// Print a token that the configuration believes, for development.
+    #[command(after_help = TOKEN)]
+    Token(Token),
+
     /// Print the header fields that a sender of a source would send with the body on standard input.
     #[command(after_help = SIGN)]
     Sign(Sign),
@@ -101,6 +106,14 @@ Examples:
     #[command(after_help = EVAL)]
     Eval(Eval),
 }
+
+const TOKEN: &str = "\
+It is signed with the first secret in auth.jwt.keys, and says besides what is asked for whatever the configuration \
+requires: the first issuer and audience, and the first value of each claim. Public keys can't sign.
+
+Examples:
+  sidestream token -c sidestream.yaml --sub 42 --topics 'orders.*' news
+  SIDESTREAM_TOKEN=$(sidestream token -c sidestream.yaml --sub 42) sidestream tail users.42.inbox";
 
 const SIGN: &str = "\
 It prints a field a line, as curl -H @FILE reads them, with the first of the source's secrets. Where a secret is sent \
@@ -199,6 +212,21 @@ pub(super) struct Tail {
 pub(super) struct Healthcheck {
     #[arg(long, help = ADMIN_URL)]
     pub url: Option<Url>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Token {
+    /// Whom it is about: the claim sub.
+    #[arg(long, value_name = "SUBJECT", value_parser = NonEmptyStringValueParser::new())]
+    pub sub: Option<String>,
+    /// What the bearer may listen to: names or patterns. Without it, what auth.jwt.allow makes of the rest.
+    #[arg(long, value_name = "PATTERN", num_args = 1.., value_parser = pattern)]
+    pub topics: Vec<Pattern>,
+    /// How long it is good.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = ttl)]
+    pub ttl: Duration,
     #[command(flatten)]
     pub config: ConfigFile,
 }
@@ -324,6 +352,15 @@ fn path() -> impl TypedValueParser<Value = PathBuf> {
 
 fn topic(text: &str) -> Result<Topic, String> {
     Topic::parse(text).map_err(|error| error.to_string())
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::parse(text).map_err(|error| error.to_string())
+}
+
+fn ttl(text: &str) -> Result<Duration, String> {
+    let ttl = duration(text)?;
+    if ttl < Duration::from_secs(1) { Err("expected 1s or more".to_owned()) } else { Ok(ttl) }
 }
 
 fn event_type(text: &str) -> Result<EventType, String> {

@@ -13,6 +13,7 @@ mod request;
 mod sign;
 mod sources;
 mod tail;
+mod token;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -51,6 +52,9 @@ pub fn run_with(brought: &Arc<Registry>) -> ExitCode {
         Some(Command::Healthcheck(args)) => blocking(healthcheck::run(&args)),
         Some(Command::Sign(args)) => {
             return sign::run(&args, brought).map_or_else(Ended::tell, |()| ExitCode::SUCCESS);
+        }
+        Some(Command::Token(args)) => {
+            return token::run(&args, brought).map_or_else(Ended::tell, |()| ExitCode::SUCCESS);
         }
         Some(Command::Eval(args)) => return eval::run(&args, brought).unwrap_or_else(Ended::tell),
     };

@@ -20,6 +20,7 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::time::Duration;
 
 use crate::ingress::Registry;
 use crate::net::{Address, ProxyProtocol};
@@ -35,7 +36,7 @@ use self::check::Check;
 use self::marks::{Marks, Reading, Refusal};
 use self::schema::{About, Miss};
 use self::section::Root;
-use self::written::Environment;
+use self::written::{Environment, Misread, Span, Written};
 
 /// Everything that is configured, checked, with each part's settings as that part wants them.
 ///
@@ -141,6 +142,17 @@ pub fn load_with(source: &Source, registry: &Registry) -> Result<Loaded, Rejecte
 #[must_use]
 pub fn admin_address(source: &Source) -> Address {
     read(source, &Registry::default()).config.unwrap_or_default().listen.admin
+}
+
+/// A duration as it is written in the configuration: `250ms 15s 5m 1h 7d`.
+///
+/// # Errors
+/// Says what is expected.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    Span::read(text).map(|span| span.0).map_err(|why| match why {
+        Misread::Form => format!("expected {}", Span::EXPECTED),
+        Misread::Because(why) => why.into_owned(),
+    })
 }
 
 /// What came of reading a configuration. With problems, `config` is what the rest amounts to; none when nothing was left.
@@ -274,7 +286,8 @@ fn convert(
     }
     let mut config = root.build(&mut check, &environment, registry);
     let token = config.admin.token.iter().map(|token| ("admin.token".to_owned(), token.clone()));
-    let secrets = token.chain(section::source_secrets(&root.sources, &environment));
+    let keys = section::auth_secrets(root.auth.as_ref(), &environment);
+    let secrets = token.chain(keys).chain(section::source_secrets(&root.sources, &environment));
     config.effective = diff::Effective::of(&root, secrets.collect::<BTreeMap<_, _>>());
     let Check { mut problems, mut warnings, .. } = check;
     problem::sort(&mut problems);
@@ -303,8 +316,6 @@ impl Default for Config {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -403,7 +414,7 @@ sources:                                 # default: the one of section 3
                 "t.yaml:7:5: topics[0].name: missing; expected a name of 1 to 64 of A-Z a-z 0-9 _ - and .",
                 "t.yaml:7:12: topics[0].match: no pattern: it has an empty token (two dots in a row, or one at an \
                  end); got \"a..b\"",
-                "t.yaml:8:5: topics[1]: expected a mapping with the keys history, match, name; got 7",
+                "t.yaml:8:5: topics[1]: expected a mapping with the keys access, history, match, name; got 7",
             ]
         );
     }

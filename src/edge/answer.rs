@@ -27,6 +27,15 @@ const STREAM_HEADERS: [(&str, &str); 3] = [
     ("X-Accel-Buffering", "no"),
 ];
 
+/// Whether who asks may be told by a cookie, which then counts with pages of some origins alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cookies {
+    /// It may.
+    Read,
+    /// No cookie is looked at.
+    Unread,
+}
+
 /// The lines that every answer to one request has: what it varies with, and what a page of another origin may read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Common(Vec<(HeaderName, HeaderValue)>);
@@ -34,11 +43,16 @@ pub(super) struct Common(Vec<(HeaderName, HeaderValue)>);
 impl Common {
     /// The lines for a request with these method and headers. Whoever is asked for by another page, and whoever is not,
     /// may get different lines: a shared cache is to know that.
-    pub fn of(cors: Option<&Cors>, method: &Method, headers: &HeaderMap) -> Self {
-        let Some(cors) = cors else { return Self(vec![(VARY, HeaderValue::from_static("Accept"))]) };
+    pub fn of(cors: Option<&Cors>, cookies: Cookies, method: &Method, headers: &HeaderMap) -> Self {
+        let varies = match (cookies, cors) {
+            (Cookies::Unread, None) => "Accept",
+            (Cookies::Unread, Some(_)) => "Accept, Origin",
+            (Cookies::Read, _) => "Accept, Origin, Cookie",
+        };
+        let mut lines = vec![(VARY, HeaderValue::from_static(varies))];
+        let Some(cors) = cors else { return Self(lines) };
         let asks = *method == Method::OPTIONS && headers.contains_key("access-control-request-method");
         let preflight = if asks { Preflight::Yes } else { Preflight::No };
-        let mut lines = vec![(VARY, HeaderValue::from_static("Accept, Origin"))];
         // A second Origin is no browser's; without a value of its own it is allowed nothing.
         let mut origins = headers.get_all(ORIGIN).iter();
         if let (Some(origin), None) = (origins.next(), origins.next()) {
@@ -162,25 +176,32 @@ mod tests {
     #[test]
     fn lines_are_for_the_asker_alone() {
         let mut headers = HeaderMap::new();
-        assert_eq!(Common::of(None, &Method::GET, &headers).0, [(VARY, HeaderValue::from_static("Accept"))]);
-        assert_eq!(names(&Common::of(Some(&cors()), &Method::GET, &headers)), ["vary"]);
+        assert_eq!(
+            Common::of(None, Cookies::Unread, &Method::GET, &headers).0,
+            [(VARY, HeaderValue::from_static("Accept"))]
+        );
+        assert_eq!(names(&Common::of(Some(&cors()), Cookies::Unread, &Method::GET, &headers)), ["vary"]);
         headers.insert(ORIGIN, HeaderValue::from_static("https://app.example"));
-        let get = Common::of(Some(&cors()), &Method::GET, &headers);
+        let get = Common::of(Some(&cors()), Cookies::Unread, &Method::GET, &headers);
         assert_eq!(names(&get), ["vary", "access-control-allow-origin", "access-control-expose-headers"]);
-        assert!(names(&Common::of(Some(&cors()), &Method::OPTIONS, &headers)).len() == 3, "no preflight");
+        assert!(
+            names(&Common::of(Some(&cors()), Cookies::Unread, &Method::OPTIONS, &headers)).len() == 3,
+            "no preflight"
+        );
         headers.insert("access-control-request-method", HeaderValue::from_static("GET"));
         assert!(
-            names(&Common::of(Some(&cors()), &Method::OPTIONS, &headers)).contains(&"access-control-max-age")
+            names(&Common::of(Some(&cors()), Cookies::Unread, &Method::OPTIONS, &headers))
+                .contains(&"access-control-max-age")
         );
         headers.append(ORIGIN, HeaderValue::from_static("https://app.example"));
-        assert_eq!(names(&Common::of(Some(&cors()), &Method::GET, &headers)), ["vary"]);
+        assert_eq!(names(&Common::of(Some(&cors()), Cookies::Unread, &Method::GET, &headers)), ["vary"]);
     }
 
     #[test]
     fn a_streams_head_is_one_head() {
         let mut headers = HeaderMap::new();
         headers.insert(ORIGIN, HeaderValue::from_static("https://app.example"));
-        let common = Common::of(Some(&cors()), &Method::GET, &headers);
+        let common = Common::of(Some(&cors()), Cookies::Unread, &Method::GET, &headers);
         let head = stream_head(Framing::Chunked, &common);
         let head = std::str::from_utf8(&head).unwrap();
         assert!(head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"), "{head}");

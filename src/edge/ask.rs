@@ -30,7 +30,7 @@ pub(super) enum Parameter {
     Limit,
     /// How long to wait for a page.
     Wait,
-    /// A bearer's token: accepted, and not looked at as long as there is nothing to check it against.
+    /// A bearer's token: judged by `access`, and not looked at where there is nothing to check it against.
     AccessToken,
 }
 

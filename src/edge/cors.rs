@@ -105,6 +105,12 @@ impl Cors {
         lines
     }
 
+    /// Whether pages of `origin` may send what identifies a user, and so are as good as the edge's own.
+    pub(super) fn trusts(&self, origin: &str) -> bool {
+        let named = |rule: &OriginRule| *rule != OriginRule::Any && rule.admits(origin);
+        self.credentials == Credentials::Allowed && self.origins.iter().any(named)
+    }
+
     /// The value of `Access-Control-Allow-Origin`. A list would be refused by browsers, so it is the asker alone.
     fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
         let origin = origin?;

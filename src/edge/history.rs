@@ -6,8 +6,10 @@
 //! those who wait have no more than half, so that the app and new streams are served however many wait; what it waits for is
 //! taken into the maps after that, and is weighed. Who waits is
 //! woken by what comes of its topics alone, and however much that is of other types, it looks into the log only so often.
+//!
+//! Who has waited is judged once more before it is answered: a revocation or a reload may have come meanwhile.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +20,11 @@ use pingora::{Error, ErrorType};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::access::{self, Gate};
 use super::answer::{self, Asker, Common};
 use super::page::Page;
 use super::query::Asked;
+use crate::auth::Grant;
 use crate::event::{Begin, Since, Subscription};
 use crate::fanout::{Arrival, Fanout, Refused};
 use crate::lifecycle::{Lifecycle, Phase};
@@ -49,6 +53,27 @@ pub(super) struct History {
     room: Arc<Semaphore>,
     /// Places to wait in.
     waiters: Semaphore,
+    gate: Arc<Gate>,
+}
+
+/// Who asks for a page.
+pub(super) struct Listener {
+    /// Where it is, behind whatever proxies are trusted; none over a unix socket.
+    pub remote: Option<SocketAddr>,
+    /// Why it may; none where it said nothing of who it is.
+    pub grant: Option<Arc<Grant>>,
+}
+
+impl Listener {
+    /// Its address, of which there may be only so many listeners.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.remote.map(|remote| remote.ip())
+    }
+
+    /// Whom its token is about, likewise.
+    pub fn subject(&self) -> Option<&Arc<str>> {
+        self.grant.as_ref()?.subject.as_ref()
+    }
 }
 
 /// A page, its room, and how many topics had been purged before it was read.
@@ -60,17 +85,19 @@ enum Waited {
     Page(Held),
     /// There is no room to wait in, or the log can't be read now.
     Unable,
+    /// It may not listen any more.
+    Refused(access::Refusal),
     /// The caller is gone.
     Gone(pingora::BError),
 }
 
 impl History {
     /// `requests` is how many the edge's listener takes at one time.
-    pub fn new(fanout: Arc<Fanout>, lifecycle: Lifecycle, requests: usize) -> Self {
+    pub fn new(fanout: Arc<Fanout>, lifecycle: Lifecycle, requests: usize, gate: Arc<Gate>) -> Self {
         let log = fanout.log();
         let waiters = (requests / 2).clamp(1, Semaphore::MAX_PERMITS);
         let (room, waiters) = (Arc::new(Semaphore::new(PAGES)), Semaphore::new(waiters));
-        Self { fanout, log, lifecycle, room, waiters }
+        Self { fanout, log, lifecycle, room, waiters, gate }
     }
 
     /// Answers with the page that was asked for, when there is one.
@@ -81,11 +108,11 @@ impl History {
         &self,
         session: &mut ServerSession,
         asked: Asked,
-        remote: Option<IpAddr>,
+        listener: Listener,
         common: &Common,
     ) -> pingora::Result<()> {
-        let Asked { subscription, begin, page: bounds } = asked;
-        let Ok(_caller) = self.fanout.call(remote, None) else {
+        let Asked { subscription, begin, page: bounds, token: _ } = asked;
+        let Ok(_caller) = self.fanout.call(listener.address(), listener.subject()) else {
             return answer::write_overload(session, Asker::Page, common).await;
         };
         let subscription = Arc::new(subscription);
@@ -99,10 +126,11 @@ impl History {
             return self.write(session, (page, room, purges), common).await;
         }
         drop(room);
-        let waiting = Waiting { subscription: &subscription, limit: bounds.limit, remote };
+        let waiting = Waiting { subscription: &subscription, limit: bounds.limit, listener };
         match self.wait(session, waiting, page, Instant::now() + bounds.wait).await {
             Waited::Page(held) => self.write(session, held, common).await,
             Waited::Unable => answer::write_overload(session, Asker::Page, common).await,
+            Waited::Refused(refusal) => access::refuse(session, &refusal, Asker::Page, common).await,
             Waited::Gone(error) => Err(error),
         }
     }
@@ -139,8 +167,9 @@ impl History {
             return Waited::Unable;
         };
         // Held while it waits: it is a connection like a stream's.
+        let Listener { grant, .. } = &waiting.listener;
         let Ok(_place) = self.fanout.reserve_to_wait() else { return Waited::Unable };
-        let Ok(mut arrival) = self.fanout.arrivals(waiting.subscription, waiting.remote) else {
+        let Ok(mut arrival) = self.fanout.arrivals(waiting.subscription, waiting.listener.address()) else {
             return Waited::Unable;
         };
         // At once for the first time: what came before it was listened for is told by nobody.
@@ -157,7 +186,11 @@ impl History {
             let read = self.page(waiting.subscription, &page.next(), waiting.limit).await;
             let Some((found, room, purges)) = read else { return Waited::Unable };
             if last || !found.is_empty() {
-                return Waited::Page((found, room, purges));
+                return if self.fanout.still_grants(grant.as_deref(), &waiting.subscription.selector) {
+                    Waited::Page((found, room, purges))
+                } else {
+                    Waited::Refused(self.gate.withdrawn(grant.as_deref()))
+                };
             }
             (page, next_look) = (found, Instant::now() + LOOK_PAUSE);
         }
@@ -193,7 +226,7 @@ impl History {
 struct Waiting<'a> {
     subscription: &'a Arc<Subscription>,
     limit: usize,
-    remote: Option<IpAddr>,
+    listener: Listener,
 }
 
 /// Whether the log was looked into since arrivals are told.

@@ -2,9 +2,10 @@
 //!
 //! [`Edge`] is the reverse proxy's behaviour as pingora wants it, one file per concern: where a request goes (`route`),
 //! who asks (`client_address`), what the app is told of that (`forward`), webhooks that are served here too (`exposed`), upgraded connections (`tunnel`), what
-//! is counted (`metrics`). `subscribe` answers what is under the prefix.
+//! is counted (`metrics`). `subscribe` answers what is under the prefix, and `access` says who may have it.
 
 mod accept;
+mod access;
 mod answer;
 mod ask;
 mod client_address;
@@ -23,6 +24,7 @@ mod settings;
 mod subscribe;
 mod tunnel;
 
+pub use access::{Failures as AccessFailures, Parts as AccessParts};
 pub use client_address::{Trusted, TrustedError, TrustedProxies, client};
 pub use cors::{Cors, Credentials, OriginError, OriginRule};
 pub use exposed::Exposed;

@@ -24,7 +24,7 @@ use super::metrics::Metrics;
 use super::problem::{self, Problem};
 use super::route::{Route, Target, route};
 use super::settings::Settings;
-use super::subscribe::{Subscribe, Terms};
+use super::subscribe::Subscribe;
 use super::tunnel::Tunnels;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
@@ -164,7 +164,7 @@ impl ProxyHttp for Edge {
         if let Some(target) = topics {
             match &self.subscribe {
                 Some(subscribe) => {
-                    let terms = Terms::of(&self.settings.load(), peer(session), session.req_header());
+                    let terms = subscribe.terms(&self.settings, peer(session), session.req_header());
                     subscribe.serve(&mut session.downstream_session, target, &terms).await?;
                 }
                 None => problem::answer(session, NOT_FOUND).await?,

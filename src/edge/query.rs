@@ -3,8 +3,9 @@
 //! Pure: the path behind the prefix, the query and the value of `Last-Event-ID` go in; an [`Asked`], or what is wrong with
 //! them, comes out. A parameter that is not known is left alone: analytics and proxies add their own. One that is known
 //! must make sense, even where another wins over it, so that a mistake is found on the first try and not after a drop.
-//! The exception is a cursor, which is never an error, whatever it holds.
+//! The exceptions are a cursor, which is never an error, whatever it holds, and a token, which is judged elsewhere.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::ask::{AskError, Parameter};
@@ -42,6 +43,39 @@ pub(super) struct Asked {
     pub begin: Begin,
     /// Of a page.
     pub page: PageAsked,
+    /// As whom.
+    pub token: QueryToken,
+}
+
+/// What `access_token` holds. Never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) enum QueryToken {
+    /// It is not there.
+    #[default]
+    None,
+    /// A token; empty where the value is no text, which no token is either.
+    One(Box<str>),
+    /// It is there more than once, so which of them counts would be a guess.
+    Twice,
+}
+
+impl QueryToken {
+    fn add(&mut self, value: &[u8]) {
+        *self = match self {
+            Self::None => Self::One(form::text(value).unwrap_or_default().into()),
+            _ => Self::Twice,
+        };
+    }
+}
+
+impl fmt::Debug for QueryToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::One(_) => "One(…)",
+            Self::Twice => "Twice",
+        })
+    }
 }
 
 /// What is asked of a page of history, beside its events.
@@ -107,6 +141,7 @@ struct Reading {
     last: Option<Since>,
     limit: Option<usize>,
     wait: Option<Duration>,
+    token: QueryToken,
 }
 
 impl Reading {
@@ -116,6 +151,7 @@ impl Reading {
             return Ok(());
         }
         if parameter == Parameter::AccessToken {
+            self.token.add(value);
             return Ok(());
         }
         let text = form::text(value).map_err(|why| AskError::Encoding { parameter, why })?;
@@ -201,6 +237,7 @@ impl Reading {
                 limit: self.limit.unwrap_or(PAGE_EVENTS_DEFAULT),
                 wait: self.wait.unwrap_or_default(),
             },
+            token: self.token,
         })
     }
 }

@@ -1,7 +1,10 @@
 //! What the edge is configured with.
 
+use std::sync::Arc;
+
 use super::client_address::TrustedProxies;
 use super::cors::Cors;
+use crate::auth::Auth;
 use crate::net::{Upstream, UpstreamTimeouts};
 
 /// The edge's part of the configuration. All of it is replaced by a reload.
@@ -21,6 +24,8 @@ pub struct Settings {
     pub topics_per_connection: usize,
     /// Whose word about their callers is believed.
     pub trusted_proxies: TrustedProxies,
+    /// Who may listen.
+    pub access: Arc<Auth>,
 }
 
 impl Settings {

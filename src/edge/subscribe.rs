@@ -13,16 +13,19 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 
 use super::accept::{self, Wanted};
-use super::answer::{self, Asker, Common, METHODS};
+use super::access::{self, Gate};
+use super::answer::{self, Asker, Common, Cookies, METHODS};
 use super::ask::AskError;
 use super::client_address;
-use super::history::History;
+use super::history::{History, Listener};
 use super::query::{self, Asked};
 use super::route::Target;
 use super::settings::{Overload, Settings};
+use crate::auth::Grant;
 use crate::event::Selector;
 use crate::fanout::{Admission, Beginning, Fanout, Round};
 use crate::lifecycle::Lifecycle;
+use crate::live::Live;
 use crate::net::http::Answer;
 use crate::net::{Peer, take_conn};
 use crate::sse::Framing;
@@ -39,6 +42,7 @@ pub struct Subscribe {
     fanout: Arc<Fanout>,
     history: History,
     rule_of: RuleOf,
+    gate: Arc<Gate>,
 }
 
 /// What holds for one request, taken from the settings of the moment it came.
@@ -47,23 +51,30 @@ pub(super) struct Terms {
     overload: Overload,
     topics: usize,
     common: Common,
+    /// What judges who may listen; none where everybody may.
+    access: Option<access::Terms>,
+    /// From before that was looked up: what changes later is asked of the stream once more.
+    judged: Round,
     /// Who asks, behind whatever proxies are trusted; none over a unix socket.
     remote: Option<SocketAddr>,
 }
 
 impl Terms {
-    /// The terms for `request`.
-    pub fn of(settings: &Settings, peer: Peer, request: &RequestHeader) -> Self {
+    /// The terms for `request`, by the settings of a moment that is not before `judged`.
+    fn of(settings: &Settings, judged: Round, peer: Peer, request: &RequestHeader) -> Self {
         let client = client_address::client(peer, &request.headers, &settings.trusted_proxies);
         let remote = match peer {
             Peer::Ip(address) if client == Some(address.ip()) => Some(address),
             // A proxy's word has no port that means something here.
             _ => client.map(|address| SocketAddr::new(address, 0)),
         };
+        let cookies = if access::depends_on_cookies(settings) { Cookies::Read } else { Cookies::Unread };
         Self {
             overload: settings.overload,
             topics: settings.topics_per_connection,
-            common: Common::of(settings.cors.as_ref(), &request.method, &request.headers),
+            common: Common::of(settings.cors.as_ref(), cookies, &request.method, &request.headers),
+            access: access::Terms::of(settings, peer, request),
+            judged,
             remote,
         }
     }
@@ -98,11 +109,24 @@ impl Refusal {
 
 impl Subscribe {
     /// Streams are opened on `fanout`, and pages read from its log. `requests` is how many the edge's listener takes at one
-    /// time.
+    /// time. `access` judges who may listen.
     #[must_use]
-    pub fn new(fanout: Arc<Fanout>, rule_of: RuleOf, lifecycle: Lifecycle, requests: usize) -> Self {
-        let history = History::new(Arc::clone(&fanout), lifecycle, requests);
-        Self { fanout, history, rule_of }
+    pub fn new(
+        fanout: Arc<Fanout>,
+        rule_of: RuleOf,
+        lifecycle: Lifecycle,
+        requests: usize,
+        access: access::Parts,
+    ) -> Self {
+        let gate = Arc::new(Gate::new(access));
+        let history = History::new(Arc::clone(&fanout), lifecycle, requests, Arc::clone(&gate));
+        Self { fanout, history, rule_of, gate }
+    }
+
+    /// What holds for `request`.
+    pub(super) fn terms(&self, settings: &Live<Settings>, peer: Peer, request: &RequestHeader) -> Terms {
+        let judged = self.fanout.round();
+        Terms::of(&settings.load(), judged, peer, request)
     }
 
     /// Answers a request under the prefix, or takes its connection away: after that the session is an empty one.
@@ -115,36 +139,51 @@ impl Subscribe {
         target: Target<'_>,
         terms: &Terms,
     ) -> pingora::Result<()> {
-        // Before anything is judged: what changes after this is asked of the stream once more.
-        let judged = self.fanout.round();
         let request = session.req_header();
         let common = &terms.common;
-        match admit(&request.method, target, &request.headers, terms.topics) {
-            Err(refusal) => common.on(refusal.answer()).write(session).await,
-            Ok(Admitted::Options) => answer::write_options(session, common).await,
-            Ok(Admitted::Stream(_)) if request.method == Method::HEAD => {
+        let (asker, asked) = match read(&request.method, target, &request.headers, terms.topics) {
+            Err(refusal) => return common.on(refusal.answer()).write(session).await,
+            Ok(Read::Options) => return answer::write_options(session, common).await,
+            Ok(Read::Page(asked)) => (Asker::Page, asked),
+            Ok(Read::Stream(asked)) => (Asker::Stream(terms.overload), asked),
+        };
+        let grant = match self.judge(request, terms, &asked).await {
+            Ok(grant) => grant,
+            Err(refusal) => return access::refuse(session, &refusal, asker, common).await,
+        };
+        match asker {
+            Asker::Page => {
+                let listener = Listener { remote: terms.remote, grant };
+                self.history.serve(session, asked, listener, common).await
+            }
+            Asker::Stream(_) if session.req_header().method == Method::HEAD => {
                 answer::write_stream(session, Bytes::new(), common).await
             }
-            Ok(Admitted::Page(asked)) => {
-                let remote = terms.remote.map(|remote| remote.ip());
-                self.history.serve(session, asked, remote, common).await
-            }
-            Ok(Admitted::Stream(asked)) => {
-                let remote = terms.remote;
-                match self.begin(asked, remote).await {
-                    Some((beginning, rule)) => {
-                        hand_over(session, beginning, remote, rule, judged, common).await
-                    }
-                    None => answer::write_overload(session, Asker::Stream(terms.overload), common).await,
+            Asker::Stream(_) => {
+                let listener = Listener { remote: terms.remote, grant };
+                match self.begin(asked, &listener).await {
+                    Some((beginning, rule)) => hand_over(session, beginning, rule, listener, terms).await,
+                    None => answer::write_overload(session, asker, common).await,
                 }
             }
         }
     }
 
+    /// What the listener is to hold, when it may have what it asks for.
+    async fn judge(
+        &self,
+        request: &RequestHeader,
+        terms: &Terms,
+        asked: &Asked,
+    ) -> Result<Option<Arc<Grant>>, access::Refusal> {
+        let Some(access) = &terms.access else { return Ok(None) };
+        self.gate.admit(access, request, &asked.token, &asked.subscription.selector).await
+    }
+
     /// Room for a stream, its place in the log, and the rule it is counted under; none when it can't be opened now.
-    async fn begin(&self, asked: Asked, remote: Option<SocketAddr>) -> Option<(Beginning, Arc<str>)> {
+    async fn begin(&self, asked: Asked, listener: &Listener) -> Option<(Beginning, Arc<str>)> {
         let Asked { subscription, begin, .. } = asked;
-        let reservation = self.fanout.reserve(remote.map(|remote| remote.ip()), None, &begin).ok()?;
+        let reservation = self.fanout.reserve(listener.address(), listener.subject(), &begin).ok()?;
         let rule = (self.rule_of)(&subscription.selector);
         match reservation.begin(Arc::new(subscription), &begin).await {
             Ok(beginning) => Some((beginning, rule)),
@@ -160,10 +199,9 @@ impl Subscribe {
 async fn hand_over(
     session: &mut ServerSession,
     beginning: Beginning,
-    remote: Option<SocketAddr>,
     rule: Arc<str>,
-    judged: Round,
-    common: &Common,
+    listener: Listener,
+    terms: &Terms,
 ) -> pingora::Result<()> {
     let version = session.req_header().version;
     let framing = if version >= Version::HTTP_11 { Framing::Chunked } else { Framing::Close };
@@ -182,28 +220,24 @@ async fn hand_over(
     };
     // A kernel that refuses keeps its own default, which is only larger.
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
-    let head = answer::stream_head(framing, common);
-    beginning.admit(Admission { socket, remote, framing, head, rule, grant: None, judged });
+    let head = answer::stream_head(framing, &terms.common);
+    let Listener { remote, grant } = listener;
+    beginning.admit(Admission { socket, remote, framing, head, rule, grant, judged: terms.judged });
     Ok(())
 }
 
 /// What a good request wants.
 #[derive(Debug)]
-enum Admitted {
+enum Read {
     Stream(Asked),
     Page(Asked),
     Options,
 }
 
-fn admit(
-    method: &Method,
-    target: Target<'_>,
-    headers: &HeaderMap,
-    topics: usize,
-) -> Result<Admitted, Refusal> {
+fn read(method: &Method, target: Target<'_>, headers: &HeaderMap, topics: usize) -> Result<Read, Refusal> {
     if *method == Method::OPTIONS {
         // Whatever the target: a browser that asks first is to see what is wrong with the real request.
-        return Ok(Admitted::Options);
+        return Ok(Read::Options);
     }
     if ![Method::GET, Method::HEAD].contains(method) {
         return Err(Refusal::Method);
@@ -211,8 +245,8 @@ fn admit(
     let last_event_id = headers.get("last-event-id").map(HeaderValue::as_bytes);
     let asked = query::read(target.rest, target.query, last_event_id, topics)?;
     match accept::preferred(headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes)) {
-        Wanted::Stream => Ok(Admitted::Stream(asked)),
-        Wanted::Page => Ok(Admitted::Page(asked)),
+        Wanted::Stream => Ok(Read::Stream(asked)),
+        Wanted::Page => Ok(Read::Page(asked)),
         Wanted::Neither => Err(Refusal::NotAcceptable),
     }
 }
@@ -226,10 +260,10 @@ mod tests {
         headers.extend(accept.map(|a| (ACCEPT, HeaderValue::from_static(a))));
         let (rest, query) =
             target.split_once('?').map_or((target, None), |(rest, query)| (rest, Some(query.as_bytes())));
-        match admit(method, Target { rest: rest.as_bytes(), query }, &headers, 64) {
-            Ok(Admitted::Stream(_)) => 200,
-            Ok(Admitted::Page(_)) => 201,
-            Ok(Admitted::Options) => 204,
+        match read(method, Target { rest: rest.as_bytes(), query }, &headers, 64) {
+            Ok(Read::Stream(_)) => 200,
+            Ok(Read::Page(_)) => 201,
+            Ok(Read::Options) => 204,
             Err(refusal) => refusal.answer().status().as_u16(),
         }
     }
@@ -271,9 +305,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("last-event-id", HeaderValue::from_bytes(b"\xff").unwrap());
         let target = Target { rest: b"/a", query: Some(b"last-event-id=b") };
-        let Ok(Admitted::Stream(asked)) = admit(&Method::GET, target, &headers, 64) else {
-            panic!("a stream")
-        };
+        let Ok(Read::Stream(asked)) = read(&Method::GET, target, &headers, 64) else { panic!("a stream") };
         assert_eq!(asked.begin.cursor(), Some(&b"\xff"[..]));
     }
 }

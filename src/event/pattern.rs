@@ -157,21 +157,59 @@ mod tests {
         }
     }
 
+    #[test]
+    fn intersecting_by_table() {
+        let cases = [
+            ("a", "a", true),
+            ("a", "b", false),
+            ("a", "*", true),
+            ("a", "**", true),
+            ("a", "a.b", false),
+            ("a.*", "*.b", true),
+            ("a.*", "b.*", false),
+            ("a.**", "a", false),
+            ("a.**", "*.b.c", true),
+            ("a.**", "**", true),
+            ("a.*", "a.b.**", false),
+            ("*.*", "*", false),
+            ("*.b.**", "a.*.c", true),
+            ("a.b.**", "a.*", false),
+        ];
+        for (pattern, other, want) in cases {
+            let (pattern, other) = (Pattern::parse(pattern).unwrap(), Pattern::parse(other).unwrap());
+            assert_eq!(pattern.intersects(&other), want, "{pattern} and {other}");
+            assert_eq!(other.intersects(&pattern), want, "{other} and {pattern}");
+        }
+    }
+
+    /// Names of up to four tokens of three letters.
+    fn names() -> Vec<Topic> {
+        let letters = ["a", "b", "c"];
+        let mut names: Vec<String> = letters.map(str::to_owned).into();
+        for length in 1..4 {
+            let longer = names.iter().filter(|t| t.split('.').count() == length);
+            let longer: Vec<_> = longer.flat_map(|t| letters.map(|l| format!("{t}.{l}"))).collect();
+            names.extend(longer);
+        }
+        names.iter().map(|t| Topic::parse(t).unwrap()).collect()
+    }
+
     proptest! {
         /// Covering is about all topics at once: with three tokens of two letters every one of them is tried.
         #[test]
         fn covering_is_matching_all_that_is_matched(ours in "([ab*]\\.){0,2}([ab]|\\*|\\*\\*)", theirs in "([ab*]\\.){0,2}([ab]|\\*|\\*\\*)") {
             let (ours, theirs) = (Pattern::parse(&ours).unwrap(), Pattern::parse(&theirs).unwrap());
-            let letters = ["a", "b", "c"];
-            let mut topics: Vec<String> = letters.map(str::to_owned).into();
-            for length in 1..4 {
-                let longer = topics.iter().filter(|t| t.split('.').count() == length);
-                let longer: Vec<_> = longer.flat_map(|t| letters.map(|l| format!("{t}.{l}"))).collect();
-                topics.extend(longer);
-            }
-            let topics = topics.iter().map(|t| Topic::parse(t).unwrap());
-            let all = topics.filter(|t| theirs.matches(t)).all(|t| ours.matches(&t));
+            let all = names().iter().filter(|t| theirs.matches(t)).all(|t| ours.matches(t));
             prop_assert_eq!(ours.covers(&theirs), all);
+        }
+
+        /// Meeting is about any topic at all.
+        #[test]
+        fn intersecting_is_matching_some_that_is_matched(ours in "([ab*]\\.){0,2}([ab]|\\*|\\*\\*)", theirs in "([ab*]\\.){0,2}([ab]|\\*|\\*\\*)") {
+            let (ours, theirs) = (Pattern::parse(&ours).unwrap(), Pattern::parse(&theirs).unwrap());
+            let any = names().iter().any(|t| theirs.matches(t) && ours.matches(t));
+            prop_assert_eq!(ours.intersects(&theirs), any);
+            prop_assert!(!ours.covers(&theirs) || any);
         }
     }
 

@@ -302,6 +302,7 @@ impl Fanout {
 }
 
 /// How large a fan-out is.
+#[derive(Clone, Copy, Debug)]
 struct Limits {
     shards: usize,
     /// Streams that the process has descriptors for.

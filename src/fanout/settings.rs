@@ -16,7 +16,7 @@ pub struct Settings {
     pub max_connections: usize,
     /// Streams of one address at most; 0 for no limit.
     pub per_ip: usize,
-    /// Streams of one subject at most; 0 for no limit.
+    /// Streams of one subject at most, as their grants say; 0 for no limit.
     pub per_subject: usize,
     /// Streams opened in a second at most; 0 for no limit.
     pub admissions_per_second: u32,

@@ -6,6 +6,7 @@
 //! the next request is read.
 
 mod address;
+pub(crate) mod client;
 mod conn;
 mod control;
 mod fds;
@@ -19,6 +20,7 @@ mod silence;
 pub(crate) mod upstream;
 
 pub use address::{Address, AddressError};
+pub use client::{Url, UrlError};
 pub use conn::{Conn, Peer, take_conn};
 pub use control::{Control, Wait};
 pub(crate) use fds::UPSTREAM_POOL;

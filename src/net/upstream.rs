@@ -77,6 +77,13 @@ pub struct UpstreamTimeouts {
     pub idle: Duration,
 }
 
+impl UpstreamTimeouts {
+    /// For a caller with a deadline of its own: no single step outlasts it.
+    pub(crate) fn all(limit: Duration) -> Self {
+        Self { connect: limit, first_byte: limit, idle: limit }
+    }
+}
+
 /// Who vouches for an app's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Roots {

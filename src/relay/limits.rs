@@ -49,8 +49,5 @@ pub(super) const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// How long given up webhooks have to count themselves.
 pub(super) const LAST_COUNT: Duration = Duration::from_secs(1);
 
-/// Bytes of a URL.
-pub(super) const URL_BYTES: usize = 4096;
-
 // Room for all that one source may hold, and for a wait that is one.
 const _: () = assert!(QUEUE_BYTES <= ALL_BYTES && RETRIES <= MOST_RETRIES);

@@ -30,7 +30,6 @@ mod metrics;
 mod reply;
 mod room;
 mod settings;
-mod url;
 mod webhook;
 
 use std::collections::HashMap;
@@ -48,13 +47,13 @@ pub use self::metrics::Metrics;
 pub use self::reply::{Extent, Reply};
 use self::room::{Held, Place, Room};
 pub use self::settings::{How, Mode, Plan, Plans, Queue, To, Useless, When};
-pub use self::url::{Url, UrlError};
 use self::webhook::Outgoing;
 pub use self::webhook::Webhook;
 use crate::event::Millis;
 use crate::lifecycle::Lifecycle;
 use crate::live::Live;
 use crate::net::Roots;
+pub use crate::net::{Url, UrlError};
 
 /// What a relay is made of.
 pub struct Parts {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use super::backoff::Backoff;
 use super::limits::{QUEUE_BYTES, QUEUE_DELIVERIES, RETRIES, TIMEOUT, WAITS};
-use super::url::Url;
-use crate::net::Upstream;
+use crate::net::{Upstream, Url};
 
 /// The plans of all sources that have one, by the source's name. All of it is replaced by a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,15 +8,18 @@ import { BINARY } from './lib/sidestream.mjs';
 import * as chat from './chat.mjs';
 import * as chromium from './chromium.mjs';
 import * as chromiumAsking from './chromium_asking.mjs';
+import * as chromiumAuth from './chromium_auth.mjs';
 import * as chromiumCors from './chromium_cors.mjs';
 import * as chromiumEnds from './chromium_ends.mjs';
 import * as curl from './curl.mjs';
 import * as eventsource from './eventsource.mjs';
 import * as fetchEventSource from './fetch_event_source.mjs';
+import * as forward from './forward.mjs';
 import * as fronts from './fronts.mjs';
 import * as httpxSse from './httpx_sse.mjs';
 import * as nginx from './nginx.mjs';
 import * as proxies from './proxies.mjs';
+import * as tokens from './tokens.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const groups = {
@@ -27,7 +30,9 @@ const groups = {
   nginx: [nginx],
   proxies: [proxies],
   fronts: [fronts],
-  chromium: [chromium, chromiumAsking, chromiumEnds, chromiumCors],
+  forward: [forward],
+  tokens: [tokens],
+  chromium: [chromium, chromiumAsking, chromiumEnds, chromiumCors, chromiumAuth],
   chat: [chat],
 };
 const only = process.env.ONLY?.split(','); // for work on one of them: ONLY=nginx,chat

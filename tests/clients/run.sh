@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Tries sidestream with clients that nobody here wrote: Chromium's EventSource, npm's `eventsource` and
-# `@microsoft/fetch-event-source`, Python's httpx-sse, curl, and nginx and HAProxy in front; and the chat, the Kubernetes manifest and the image.
+# `@microsoft/fetch-event-source`, Python's httpx-sse, curl, tokens of npm's `jose` and of PyJWT, and nginx and HAProxy in front; and the chat, the Kubernetes manifest and the image.
 #
 #   tests/clients/run.sh SIDESTREAM_BINARY          one line a check, then `N passed, N failed`
 #   ONLY=chromium,nginx tests/clients/run.sh …      some of it: curl eventsource fetch-event-source httpx nginx
-#                                                   proxies fronts chromium chat kubernetes image
+#                                                   proxies fronts forward tokens chromium chat kubernetes image
 #   VERBOSE=1 tests/clients/run.sh …                failures with their whole story
 #
 # Installs what it needs of npm and pip into node_modules and .venv here, once. Of the system it needs

@@ -59,6 +59,7 @@ impl Front {
             cors: None,
             topics_per_connection: 64,
             trusted_proxies: TrustedProxies::default(),
+            access: Arc::default(),
         };
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let live = Live::new(Map::new(Arc::clone(&settings), |settings: &Settings| settings));

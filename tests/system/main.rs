@@ -11,11 +11,17 @@
 
 mod admin;
 mod asking;
+mod auth;
+mod auth_ends;
+mod auth_forward;
+mod auth_keys;
+mod auth_secret;
 mod bodies;
 mod cors;
 mod descriptors;
 mod drain;
 mod faults;
+mod grants;
 mod http;
 mod limits;
 mod pages;

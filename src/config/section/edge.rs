@@ -1,10 +1,12 @@
 //! `edge`: the public listener.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::auth::Auth;
 use crate::config::check::Check;
 use crate::config::written::{Age, AppUrl, Item, Listen, Prefix, Proxy, SlowSource, Span, SpanRange, Text};
 use crate::net::Address;
@@ -88,6 +90,9 @@ struct RawLimits {
     /// Subscribers of one address at most (of one /64 where it is IPv6); 0 for no limit.
     #[schemars(range(min = 0, max = 10_000_000))]
     per_ip: u32,
+    /// Subscribers of one subject at most, as their tokens say (`sub`); 0 for no limit.
+    #[schemars(range(min = 0, max = 10_000_000))]
+    per_subject: u32,
     /// Topics and patterns of one connection at most; 0 for no limit but the query's length.
     #[schemars(range(min = 0, max = 10_000))]
     topics_per_connection: u32,
@@ -134,13 +139,23 @@ impl Default for RawTimeouts {
 
 impl Default for RawLimits {
     fn default() -> Self {
-        Self { connections: 100_000, per_ip: 0, topics_per_connection: 64, admissions_per_second: 0 }
+        Self {
+            connections: 100_000,
+            per_ip: 0,
+            per_subject: 0,
+            topics_per_connection: 64,
+            admissions_per_second: 0,
+        }
     }
 }
 
 impl Raw {
-    /// The settings of the listener and of the streams it hands on.
-    pub fn build(&self, check: &mut Check<'_>) -> (edge::Settings, fanout::Settings) {
+    /// The settings of the listener, which admits by `access`, and of the streams it hands on.
+    pub fn build(&self, access: Auth, check: &mut Check<'_>) -> (edge::Settings, fanout::Settings) {
+        if self.limits.per_subject > 0 && access.tokens.is_none() {
+            let message = "never reached: without auth.jwt nobody says who they are";
+            check.warn(&["edge.limits.per_subject", "auth.jwt"], message);
+        }
         let edge = edge::Settings {
             prefix: self.prefix.0.0.clone(),
             upstream: self.upstream.as_ref().map(|url| url.0.0.clone()),
@@ -152,6 +167,7 @@ impl Raw {
             cors: self.cors.as_ref().map(|cors| cors.build(check)),
             topics_per_connection: unlimited_at_zero(self.limits.topics_per_connection),
             trusted_proxies: self.trusted_proxies.iter().filter_map(Item::get).map(|proxy| proxy.0).collect(),
+            access: Arc::new(access),
         };
         (edge, self.build_fanout(check))
     }
@@ -176,7 +192,7 @@ impl Raw {
             max_connection_age,
             max_connections,
             per_ip: self.limits.per_ip as usize,
-            per_subject: 0,
+            per_subject: self.limits.per_subject as usize,
             admissions_per_second: self.limits.admissions_per_second,
             slow: self.build_slow(check),
         }

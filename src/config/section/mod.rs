@@ -5,6 +5,7 @@
 //! is known to be of its kind; a conversion checks bounds and relations.
 
 mod admin;
+mod auth;
 mod cors;
 mod drain;
 mod edge;
@@ -30,6 +31,7 @@ use super::check::Check;
 use super::written::{Environment, show_duration};
 use crate::ingress::Registry;
 
+pub(super) use self::auth::secrets as auth_secrets;
 pub use self::drain::Drain;
 pub use self::fanout::Shards;
 pub use self::log::LogKind;
@@ -59,6 +61,10 @@ pub(super) struct Root {
     /// Rules for topics by pattern; the first whose pattern matches a topic applies.
     #[schemars(length(max = 1000))]
     pub topics: Vec<topics::Raw>,
+    /// Who may listen. Without it everybody may, but for what rules of `topics` say; with it, what no rule says otherwise of
+    /// needs a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<auth::Raw>,
     /// Who may send webhooks. Without any: /webhooks/{topic}, which verifies nothing.
     #[schemars(length(max = 256))]
     pub sources: sources::List,
@@ -67,8 +73,9 @@ pub(super) struct Root {
 impl Root {
     /// Checks bounds and relations, and builds the settings of every part.
     pub fn build(&self, check: &mut Check<'_>, environment: &Environment<'_>, registry: &Registry) -> Config {
-        let (edge, fanout) = self.edge.build(check);
         let topics = topics::build(&self.topics, &self.history, check);
+        let access = auth::build(self.auth.as_ref(), &self.topics, check, environment);
+        let (edge, fanout) = self.edge.build(access, check);
         let (dedupe_window, dedupe_keys) = self.ingress.dedupe.build(check);
         let sources = sources::build(&self.sources, edge.upstream.as_ref(), check, environment, registry);
         edge::distinct_listeners(
@@ -103,7 +110,8 @@ impl Root {
     /// The files that secrets are in.
     pub fn secret_files(&self, environment: &Environment<'_>) -> Vec<PathBuf> {
         let token = self.admin.token.iter().filter_map(|secret| secret.path(environment));
-        token.chain(sources::secret_files(&self.sources, environment)).collect()
+        let keys = auth::secret_files(self.auth.as_ref(), environment);
+        token.chain(keys).chain(sources::secret_files(&self.sources, environment)).collect()
     }
 }
 

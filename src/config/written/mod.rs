@@ -4,6 +4,7 @@
 //! Schema, its check while the schema is validated (so that all wrong values are found together), its deserialisation
 //! and its message. A new kind is added to [`check`].
 
+mod auth;
 mod duration;
 mod header;
 mod jwt;
@@ -26,6 +27,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(super) use auth::{AllowTemplate, AskUrl, CookieName, TopicsClaim};
 pub(super) use duration::{Age, Span, SpanRange, show as show_duration};
 pub(super) use header::HeaderField;
 pub(super) use jwt::{KeySetUrl, TokenAlgorithm};
@@ -103,6 +105,10 @@ pub(super) const KINDS: &[Kind] = &[
     kind::<Signed>(),
     kind::<TokenAlgorithm>(),
     kind::<KeySetUrl>(),
+    kind::<AllowTemplate>(),
+    kind::<TopicsClaim>(),
+    kind::<CookieName>(),
+    kind::<AskUrl>(),
 ];
 
 const fn kind<T: Written>() -> Kind {

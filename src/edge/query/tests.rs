@@ -195,9 +195,21 @@ fn pages_and_what_is_left_alone() {
     assert_eq!(page("/a?wait=1m").wait, WAIT);
     assert_eq!(page("/a?wait=250ms").wait, Duration::from_millis(250));
     let plain = ask("/a").unwrap();
-    for noise in
-        ["utm_source=x", "access_token=a.b.c", "access_token=%zz", "Topic=b", "x=%zz", "%zz", "&&", "="]
-    {
+    for (query, want) in [
+        ("", QueryToken::None),
+        ("access_token=a.b.c", QueryToken::One("a.b.c".into())),
+        ("access_token=a%2Eb", QueryToken::One("a.b".into())),
+        ("access_token", QueryToken::One("".into())),
+        ("access_token=%zz", QueryToken::One("".into())),
+        ("access_token=a&access_token=a", QueryToken::Twice),
+        ("access_token=a&x&access%5Ftoken=b&access_token=c", QueryToken::Twice),
+    ] {
+        let asked = ask(&format!("/a?{query}")).unwrap();
+        assert!(!format!("{asked:?}").contains("a.b"), "{asked:?}");
+        assert_eq!(asked.token, want, "{query}");
+        assert_eq!(Asked { token: QueryToken::None, ..asked }, plain);
+    }
+    for noise in ["utm_source=x", "Topic=b", "x=%zz", "%zz", "&&", "="] {
         assert_eq!(ask(&format!("/a?{noise}")).as_ref(), Ok(&plain), "{noise}");
     }
 }

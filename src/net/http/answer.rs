@@ -111,6 +111,13 @@ impl Answer {
         self
     }
 
+    /// As [`Answer::with`], beside what is there of that name.
+    #[must_use]
+    pub fn and(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {

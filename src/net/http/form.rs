@@ -4,6 +4,7 @@
 //! as `%2B`; in a path, which is no form, `+` stays `+`.
 
 use std::borrow::Cow;
+use std::ops::Not as _;
 use std::time::Duration;
 
 use super::percent::{DecodeError, decode};
@@ -30,6 +31,18 @@ pub fn text(value: &[u8]) -> Result<String, DecodeError> {
         value.into()
     };
     decode(&spaced).map(Cow::into_owned)
+}
+
+/// The query without the pairs of this name, however it is encoded; all others stay byte for byte. None when nothing of it
+/// is left but had been there: then the `?` goes too.
+#[must_use]
+pub fn without(query: &[u8], name: &str) -> Option<Vec<u8>> {
+    let is_kept = |pair: &&[u8]| {
+        let end = pair.iter().position(|&b| b == b'=').unwrap_or(pair.len());
+        text(&pair[..end]).is_ok_and(|found| found == name).not()
+    };
+    let kept: Vec<&[u8]> = query.split(|&b| b == b'&').filter(is_kept).collect();
+    if kept.is_empty() { None } else { Some(kept.join(&b'&')) }
 }
 
 /// A duration: a whole number and a unit, as in the configuration.
@@ -69,7 +82,31 @@ mod tests {
         assert_eq!(read("%zz=1&a=%zz"), [("a".to_owned(), Err(DecodeError::Escape))]);
     }
 
+    #[test]
+    fn one_name_is_taken_out_and_the_rest_stays_as_it_was() {
+        for (query, left) in [
+            ("token=s", None),
+            ("", Some("")),
+            ("a=1", Some("a=1")),
+            ("a=1&token=s", Some("a=1")),
+            ("token=s&a=1&token=t&b=%zz&", Some("a=1&b=%zz&")),
+            ("%74oken=s&a=x+y%20", Some("a=x+y%20")),
+            ("token&tokens=1&Token=2", Some("tokens=1&Token=2")),
+            ("a=token=s&&b", Some("a=token=s&&b")),
+        ] {
+            let found = without(query.as_bytes(), "token");
+            assert_eq!(found.as_deref(), left.map(str::as_bytes), "{query}");
+        }
+    }
+
     proptest! {
+        /// What is left has no pair of the name, as whoever reads it decodes names.
+        #[test]
+        fn nothing_of_the_name_is_left(query in "([a%6174=&+]|token|%74oken){0,12}") {
+            let left = without(query.as_bytes(), "token").unwrap_or_default();
+            prop_assert!(pairs(&left).all(|(name, _)| name != "token"));
+        }
+
         #[test]
         fn any_bytes_are_read_without_panic(query: Vec<u8>) {
             for (_, value) in pairs(&query) {

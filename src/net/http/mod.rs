@@ -9,6 +9,7 @@
 mod answer;
 mod body;
 mod budget;
+mod date;
 mod exchange;
 pub mod form;
 mod incoming;
@@ -20,6 +21,7 @@ mod way;
 pub use answer::Answer;
 pub use body::{BodyError, BodyLimit};
 pub use budget::BodyBudget;
+pub(crate) use date::date;
 pub use exchange::{Answered, Exchange, HeadError, Reuse, Unreadable};
 pub use incoming::{Caller, Incoming, Intake};
 pub use linger::linger;

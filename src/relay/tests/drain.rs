@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::support::{Act, App, Bench, PATIENCE, free_port, limited, queued, say, status, to_port};
+use super::support::{Act, App, Bench, PATIENCE, free_port, limited, queued, say, status, to, to_port};
 use crate::lifecycle::Phase;
 use crate::relay::{Lost, Plan};
 
@@ -18,7 +18,7 @@ fn patient(plan: Plan) -> Plan {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_waits_for_what_is_queued() {
     let mut app = App::start(|_| Act::Wait).await;
-    let bench = Bench::new(queued(app.to()));
+    let bench = Bench::new(queued(to(&app)));
     bench.flushed().await;
     bench.queue("x").unwrap();
     app.next().await;
@@ -37,7 +37,7 @@ async fn a_drain_waits_for_what_is_queued() {
 async fn a_drain_does_not_wait_as_long_as_an_app_would_like() {
     let later = "HTTP/1.1 503 X\r\nRetry-After: 300\r\nContent-Length: 0\r\n\r\n";
     let mut app = App::start(move |n| if n <= 2 { say(later) } else { status(200) }).await;
-    let bench = Bench::new(patient(queued(app.to())));
+    let bench = Bench::new(patient(queued(to(&app))));
     bench.queue("x").unwrap();
     app.next().await;
     bench.phase.send_replace(Phase::Draining);
@@ -50,7 +50,7 @@ async fn a_drain_does_not_wait_as_long_as_an_app_would_like() {
 async fn what_is_left_is_counted_and_its_attempts_end() {
     let mut app = App::start(|_| Act::Stall(Vec::new())).await;
     let plans =
-        [(super::support::SOURCE, queued(app.to())), ("gone", patient(queued(to_port(free_port().await))))];
+        [(super::support::SOURCE, queued(to(&app))), ("gone", patient(queued(to_port(free_port().await))))];
     let bench = Bench::with(plans, 100, crate::net::Roots::System);
     for _ in 0..20 {
         bench.queue("x").unwrap();
@@ -76,7 +76,7 @@ fn a_runtime_that_goes_takes_its_queue_along_and_it_is_counted() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let bench = runtime.block_on(async {
         let mut app = App::start(|_| Act::Stall(Vec::new())).await;
-        let bench = Bench::new(queued(app.to()));
+        let bench = Bench::new(queued(to(&app)));
         bench.queue("x").unwrap();
         app.next().await;
         bench

@@ -9,7 +9,7 @@ use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 
-use super::support::{App, Bench, PATIENCE, SOURCE, head, say, status, sync, webhook};
+use super::support::{App, Bench, PATIENCE, SOURCE, Seen, head, say, status, sync, to, webhook};
 use crate::lifecycle::Lifecycle;
 use crate::net::http::testing::Served;
 use crate::net::http::{BodyLimit, Exchange, Reuse};
@@ -40,7 +40,7 @@ impl HttpServerApp for HandOn {
 }
 
 /// What the app gets of a request's bytes, and what the sender gets of its answer.
-async fn hand_on(plan: crate::relay::Plan, app: &mut App, request: &[u8]) -> (super::support::Seen, String) {
+async fn hand_on(plan: crate::relay::Plan, app: &mut App, request: &[u8]) -> (Seen, String) {
     let served = Served::tcp(&Arc::new(HandOn(Bench::new(plan))), Lifecycle::new().1);
     let mut peer = served.peer().await;
     peer.send(request).await;
@@ -82,7 +82,7 @@ async fn fields_stay_as_they_were_written_and_hops_go() {
         Content-Length: 4\r\n\
         \r\n\
         \x1f\x8b\0\n";
-    let (seen, answer) = hand_on(sync(app.to()), &mut app, request).await;
+    let (seen, answer) = hand_on(sync(to(&app)), &mut app, request).await;
     let expected = "POST /webhooks/github?a=%2e%2E&b=%20;/../c HTTP/1.1\n\
         User-AGENT: GitHub-Hookshot/1\n\
         X-Hub-Signature-256: sha256=00ff\n\
@@ -112,7 +112,7 @@ async fn fields_stay_as_they_were_written_and_hops_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunked_body_that_is_waited_for_is_one_of_known_length() {
     let mut app = App::start(|_| status(200)).await;
-    let served = Served::tcp(&Arc::new(HandOn(Bench::new(sync(app.to())))), Lifecycle::new().1);
+    let served = Served::tcp(&Arc::new(HandOn(Bench::new(sync(to(&app))))), Lifecycle::new().1);
     let mut peer = served.peer().await;
     peer.send("POST http://a/x?y HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\n\r\n")
         .await;
@@ -139,7 +139,7 @@ async fn a_url_has_its_own_path_and_host_and_an_old_sender_gets_one() {
     assert_eq!(seen.head(), expected);
 
     let old = b"POST /webhooks/github HTTP/1.0\r\nContent-Length: 1\r\n\r\nx";
-    let (seen, _) = hand_on(sync(app.to()), &mut app, old).await;
+    let (seen, _) = hand_on(sync(to(&app)), &mut app, old).await;
     assert!(seen.head().contains(&format!("\nHost: 127.0.0.1:{}\n", app.port)), "{}", seen.head());
     assert!(seen.head().contains("\nvia: 1.0 sidestream\n"), "{}", seen.head());
 }
@@ -161,7 +161,7 @@ async fn a_unix_socket_is_an_app_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn random_bodies_of_all_sizes_arrive_as_they_are() {
     let mut app = App::start(|_| status(200)).await;
-    let bench = Bench::new(sync(app.to()));
+    let bench = Bench::new(sync(to(&app)));
     let mut random = fastrand::Rng::with_seed(7);
     for size in [0, 1, 2, 1459, 1460, 1461, 4096, 65_535, 65_536, 1 << 20, 3 << 20, 0, 7] {
         let body: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(size).collect();
@@ -180,7 +180,7 @@ async fn random_bodies_of_all_sizes_arrive_as_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_by_here_too_often_goes_no_further() {
     let app = App::start(|_| status(200)).await;
-    let bench = Bench::new(sync(app.to()));
+    let bench = Bench::new(sync(to(&app)));
     let plan = bench.relay.plan(SOURCE).unwrap();
     let via = "1.1 sidestream, 1.1 sidestream, 1.1 a, 1.0 sidestream, 1.1 sidestream";
     let often = head(&[("Via", via)]);
@@ -202,7 +202,7 @@ async fn the_answer_is_the_apps_but_for_its_hops() {
     let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     let mut app = App::start(move |_| say(&format!("{hints}{answer}"))).await;
     let request = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
-    let (_, answer) = hand_on(sync(app.to()), &mut app, request).await;
+    let (_, answer) = hand_on(sync(to(&app)), &mut app, request).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let lines: Vec<&str> = head.lines().filter(|line| !line.starts_with("Date: ")).collect();
     let expected = [
@@ -222,7 +222,7 @@ async fn nobody_is_sent_to_another_place_than_the_plan_names() {
     let mut app =
         App::start(|_| say("HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"))
             .await;
-    let bench = Bench::with([(SOURCE, sync(app.to()))], 4, Roots::System);
+    let bench = Bench::with([(SOURCE, sync(to(&app)))], 4, Roots::System);
     let reply = bench.send("x").await.unwrap();
     assert_eq!((reply.status.as_u16(), reply.is_success()), (307, false));
     app.next().await;

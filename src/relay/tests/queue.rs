@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::support::{Act, App, Bench, SOURCE, free_port, limited, queued, say, status, to_port};
+use super::support::{Act, App, Bench, SOURCE, free_port, limited, queued, say, status, to, to_port};
 use crate::net::Roots;
 use crate::relay::limits::{DELIVERY_BYTES, IN_FLIGHT};
 use crate::relay::{Lost, Mode, Plan};
@@ -35,7 +35,7 @@ async fn an_app_that_is_down_gets_all_of_it_once_it_is_up() {
 async fn what_may_pass_is_tried_again_and_what_will_not_is_lost_at_once() {
     let failures = [408, 425, 429, 500, 502, 503, 504];
     let app = App::start(move |n| status(*failures.get(n - 1).unwrap_or(&200))).await;
-    let bench = Bench::new(queued(app.to()));
+    let bench = Bench::new(queued(to(&app)));
     bench.queue("x").unwrap();
     bench.flushed().await;
     bench.counted(1, 0, 0);
@@ -43,7 +43,7 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_lost_at_once() {
 
     for refusal in [301, 400, 401, 404, 410, 413, 422] {
         let app = App::start(move |_| status(refusal)).await;
-        let bench = Bench::new(queued(app.to()));
+        let bench = Bench::new(queued(to(&app)));
         bench.queue("x").unwrap();
         bench.flushed().await;
         bench.counted(0, 0, 1);
@@ -55,7 +55,7 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_lost_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn retries_come_to_an_end() {
     let app = App::start(|n| if n.is_multiple_of(2) { Act::Close } else { status(503) }).await;
-    let plan = limited(queued(app.to()), |queue| queue.retries = 3);
+    let plan = limited(queued(to(&app)), |queue| queue.retries = 3);
     let bench = Bench::new(plan);
     bench.queue("x").unwrap();
     bench.flushed().await;
@@ -71,7 +71,7 @@ async fn retries_come_to_an_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_app_times_out_and_is_asked_again() {
     let app = App::start(|n| if n == 1 { Act::Stall(Vec::new()) } else { status(200) }).await;
-    let bench = Bench::new(Plan { timeout: Duration::from_millis(50), ..queued(app.to()) });
+    let bench = Bench::new(Plan { timeout: Duration::from_millis(50), ..queued(to(&app)) });
     bench.queue("x").unwrap();
     bench.flushed().await;
     bench.counted(1, 0, 0);
@@ -81,7 +81,7 @@ async fn a_slow_app_times_out_and_is_asked_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_takes_no_more_by_number_and_by_bytes() {
     let mut app = App::start(|_| Act::Wait).await;
-    let bench = Bench::new(limited(queued(app.to()), |queue| queue.deliveries = 3));
+    let bench = Bench::new(limited(queued(to(&app)), |queue| queue.deliveries = 3));
     for _ in 0..3 {
         bench.queue("x").unwrap();
     }
@@ -98,7 +98,7 @@ async fn a_full_queue_takes_no_more_by_number_and_by_bytes() {
     bench.counted(4, 0, 1);
 
     let bytes = 100_000;
-    let bench = Bench::new(limited(queued(app.to()), |queue| queue.bytes = bytes));
+    let bench = Bench::new(limited(queued(to(&app)), |queue| queue.bytes = bytes));
     assert_eq!(bench.queue(vec![0; bytes]), Err(Lost::Full));
     bench.queue(vec![0; bytes - 2 * DELIVERY_BYTES]).unwrap();
     bench.flushed().await;
@@ -121,7 +121,7 @@ async fn all_queues_together_are_bounded_too() {
 async fn so_many_are_with_the_app_at_a_time_and_another_source_is_not_held_up() {
     let mut slow = App::start(|_| Act::Wait).await;
     let mut other = App::start(|_| status(200)).await;
-    let plans = [(SOURCE, queued(slow.to())), ("other", queued(other.to()))];
+    let plans = [(SOURCE, queued(to(&slow))), ("other", queued(to(&other)))];
     let bench = Bench::with(plans, 100, Roots::System);
     let count = 3 * IN_FLIGHT;
     for _ in 0..count {
@@ -144,7 +144,7 @@ async fn so_many_are_with_the_app_at_a_time_and_another_source_is_not_held_up() 
 async fn one_that_fails_holds_up_no_other_of_its_source() {
     let mut app = App::start(|n| if n == 1 { status(503) } else { status(200) }).await;
     // The one that failed waits for as good as ever.
-    let plan = limited(queued(app.to()), |queue| {
+    let plan = limited(queued(to(&app)), |queue| {
         (queue.backoff.first, queue.backoff.most) = (Duration::from_hours(1), Duration::from_hours(1));
     });
     let bench = Bench::new(plan);
@@ -167,21 +167,21 @@ async fn a_reload_moves_what_waits_along() {
     bench.queue("x").unwrap();
     bench.reaches("relay_retries_total", 1).await;
     let mut app = App::start(|_| status(200)).await;
-    bench.reload(queued(app.to()));
+    bench.reload(queued(to(&app)));
     bench.flushed().await;
     assert_eq!(app.next().await.body, b"x");
     bench.counted(1, 0, 0);
 
     // Without a queue from now on, or without a plan: what waits goes on as it was promised.
     let (one, two) = (App::start(|n| status(if n < 5 { 503 } else { 200 })).await, free_port().await);
-    let bench = Bench::new(queued(one.to()));
+    let bench = Bench::new(queued(to(&one)));
     bench.queue("x").unwrap();
-    bench.reload(Plan { mode: Mode::After, ..queued(one.to()) });
+    bench.reload(Plan { mode: Mode::After, ..queued(to(&one)) });
     bench.flushed().await;
     bench.counted(1, 0, 0);
     let bench = Bench::with([("other", queued(to_port(two)))], 100, Roots::System);
     bench.queue_for("other", "x").unwrap();
-    bench.reload(queued(one.to()));
+    bench.reload(queued(to(&one)));
     assert!(bench.relay.plan("other").is_none());
     let _late = App::start_on(two, |_| say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")).await;
     bench.flushed().await;

@@ -1,6 +1,6 @@
 //! Connections that are used again, and those that the app has closed in the meantime.
 
-use super::support::{Act, App, Bench, queued, status, sync};
+use super::support::{Act, App, Bench, queued, status, sync, to};
 use crate::relay::{Lost, RelayError};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -8,7 +8,7 @@ async fn a_connection_serves_many_unless_the_app_says_otherwise() {
     let close = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let mut app =
         App::start(move |n| if n == 5 { Act::SayAndClose(close.into()) } else { status(200) }).await;
-    let bench = Bench::new(sync(app.to()));
+    let bench = Bench::new(sync(to(&app)));
     let mut connections = Vec::new();
     for _ in 0..10 {
         bench.send("x").await.unwrap();
@@ -24,7 +24,7 @@ async fn bytes_that_nobody_asked_for_end_a_connection() {
     let double =
         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 400 Forged\r\nContent-Length: 0\r\n\r\n";
     let app = App::start(move |_| Act::Say(double.into())).await;
-    let bench = Bench::new(sync(app.to()));
+    let bench = Bench::new(sync(to(&app)));
     for connections in 1..4 {
         assert_eq!(bench.send("x").await.unwrap().status, 200);
         assert_eq!(app.connections(), connections);
@@ -36,7 +36,7 @@ async fn one_that_the_app_closed_while_idle_is_not_used() {
     // It says nothing of closing, and closes.
     let quiet = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     let mut app = App::start(move |_| Act::SayAndClose(quiet.into())).await;
-    let bench = Bench::new(sync(app.to()));
+    let bench = Bench::new(sync(to(&app)));
     for connection in 1..20 {
         assert_eq!(bench.send("x").await.unwrap().status, 200);
         assert_eq!(app.next().await.connection, connection);
@@ -50,7 +50,7 @@ async fn one_that_the_app_closed_while_idle_is_not_used() {
 async fn a_webhook_that_the_app_may_have_taken_is_not_sent_again_while_its_sender_waits() {
     // The app takes the second request on a connection that was used before, and dies before it answers.
     let mut app = App::start(|n| if n == 2 { Act::Close } else { status(200) }).await;
-    let bench = Bench::new(sync(app.to()));
+    let bench = Bench::new(sync(to(&app)));
     bench.send("one").await.unwrap();
     let failed = bench.send("two").await.unwrap_err();
     assert_eq!((failed, failed.answer().status().as_u16()), (RelayError::Broken, 502));
@@ -69,7 +69,7 @@ async fn a_webhook_that_the_app_cannot_have_taken_is_sent_again_at_once() {
     for _ in 0..4 {
         // The app closes a connection that was used before, in the middle of a request.
         let mut app = App::start(|_| Act::InterruptLater).await;
-        let bench = Bench::new(sync(app.to()));
+        let bench = Bench::new(sync(to(&app)));
         assert_eq!(bench.send("small").await.unwrap().status, 200);
         assert_eq!(bench.send(large.clone()).await.unwrap().status, 200);
         assert_eq!(app.next().await.body, b"small");
@@ -81,7 +81,7 @@ async fn a_webhook_that_the_app_cannot_have_taken_is_sent_again_at_once() {
     assert!(interrupted > 0);
     // On a new connection that would be the app's way, and no reason to go on.
     let app = App::start(|_| Act::Interrupt(Vec::new())).await;
-    let bench = Bench::new(sync(app.to()));
+    let bench = Bench::new(sync(to(&app)));
     assert_eq!(bench.send(large).await.unwrap_err(), RelayError::Broken);
     assert_eq!(app.asked(), 1);
 }
@@ -89,7 +89,7 @@ async fn a_webhook_that_the_app_cannot_have_taken_is_sent_again_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn from_a_queue_what_may_have_been_taken_is_sent_again() {
     let mut app = App::start(|n| if n <= 2 { Act::Close } else { status(200) }).await;
-    let bench = Bench::new(queued(app.to()));
+    let bench = Bench::new(queued(to(&app)));
     assert_eq!(bench.queue("one"), Ok::<(), Lost>(()));
     bench.flushed().await;
     for _ in 0..3 {

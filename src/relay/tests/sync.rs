@@ -2,7 +2,7 @@
 
 use tokio::net::TcpListener;
 
-use super::support::{Act, App, Bench, SOURCE, free_port, quick, say, status, sync, to_port};
+use super::support::{Act, App, Bench, SOURCE, free_port, quick, say, status, sync, to, to_port};
 use crate::net::{Roots, Upstream, UpstreamScheme};
 use crate::relay::limits::REPLY_BYTES;
 use crate::relay::{Extent, Plan, RelayError, To};
@@ -11,7 +11,7 @@ use crate::relay::{Extent, Plan, RelayError, To};
 async fn each_status_is_passed_on_and_counted_as_what_it_is() {
     let statuses = [200, 202, 204, 301, 400, 404, 413, 429, 500, 503];
     let app = App::start(move |n| status(statuses[n - 1])).await;
-    let bench = Bench::new(sync(app.to()));
+    let bench = Bench::new(sync(to(&app)));
     for status in statuses {
         let reply = bench.send("x").await.unwrap();
         assert_eq!((reply.status.as_u16(), reply.extent), (status, Extent::Whole));
@@ -43,7 +43,7 @@ async fn of_an_answer_that_is_too_large_the_status_is_left() {
         say(&with_body(3)),
     ];
     let app = App::start(move |n| acts[n - 1].clone()).await;
-    let bench = Bench::new(sync(app.to()));
+    let bench = Bench::new(sync(to(&app)));
     let whole = bench.send("x").await.unwrap();
     assert_eq!((whole.body.len(), whole.extent), (fits, Extent::Whole));
     for (status, fields) in [(200, 0), (200, 0), (201, 0), (202, 1), (503, 0)] {
@@ -64,7 +64,7 @@ async fn an_answer_that_does_not_end_or_breaks_off_keeps_its_status() {
     let nonsense = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n";
     let acts = [Act::Stall(half.into()), Act::SayAndClose(half.into()), Act::SayAndClose(nonsense.into())];
     let app = App::start(move |n| acts[n - 1].clone()).await;
-    let bench = Bench::new(quick(app.to()));
+    let bench = Bench::new(quick(to(&app)));
     for _ in 0..3 {
         let reply = bench.send("x").await.unwrap();
         assert_eq!((reply.status.as_u16(), reply.extent), (200, Extent::Cut));
@@ -95,9 +95,9 @@ async fn an_app_that_is_not_there_is_502() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_does_not_answer_is_504() {
     let slow = App::start(|_| Act::Wait).await;
-    fails(quick(slow.to()), RelayError::TimedOut, 504).await;
+    fails(quick(to(&slow)), RelayError::TimedOut, 504).await;
     let half = App::start(|_| Act::Stall(b"HTTP/1.1 200 O".into())).await;
-    fails(quick(half.to()), RelayError::TimedOut, 504).await;
+    fails(quick(to(&half)), RelayError::TimedOut, 504).await;
     // Its attempt's end is its connection's.
     half.ended(1).await;
     // One that accepts nothing: the kernel does, and nobody reads.
@@ -116,7 +116,7 @@ async fn what_is_no_answer_is_502() {
         "HTTP/1.1 100 Continue\r\n\r\n",
     ] {
         let app = App::start(|_| Act::SayAndClose(bytes.into())).await;
-        fails(sync(app.to()), RelayError::Broken, 502).await;
+        fails(sync(to(&app)), RelayError::Broken, 502).await;
         assert_eq!(app.asked(), 1, "{bytes:?}");
     }
 }
@@ -125,7 +125,7 @@ async fn what_is_no_answer_is_502() {
 async fn an_app_that_answers_before_it_has_read_all_is_heard() {
     let answer = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
     let app = App::start(|_| Act::Interrupt(answer.into())).await;
-    let bench = Bench::new(sync(app.to()));
+    let bench = Bench::new(sync(to(&app)));
     for _ in 0..3 {
         // More than the sockets' buffers take.
         let reply = bench.send(vec![b'x'; 32 << 20]).await.unwrap();
@@ -138,7 +138,7 @@ async fn an_app_that_answers_before_it_has_read_all_is_heard() {
 async fn no_more_are_with_the_app_than_there_are_connections() {
     let mut app = App::start(|_| Act::Wait).await;
     // Two in use, two idle.
-    let bench = std::sync::Arc::new(Bench::with([(SOURCE, sync(app.to()))], 4, Roots::System));
+    let bench = std::sync::Arc::new(Bench::with([(SOURCE, sync(to(&app)))], 4, Roots::System));
     let waiting: Vec<_> = (0..2)
         .map(|_| {
             let bench = std::sync::Arc::clone(&bench);
@@ -147,7 +147,7 @@ async fn no_more_are_with_the_app_than_there_are_connections() {
         .collect();
     app.next().await;
     app.next().await;
-    bench.reload(quick(app.to()));
+    bench.reload(quick(to(&app)));
     let busy = bench.send("x").await.unwrap_err();
     assert_eq!((busy, busy.answer().status().as_u16()), (RelayError::Busy, 503));
     assert_eq!(app.asked(), 2);

@@ -5,9 +5,11 @@ mod gateway;
 mod http;
 pub mod inside;
 mod metrics;
+pub mod provider;
 mod sender;
 mod stream;
 mod subscriber;
+pub mod token;
 
 use std::future::Future;
 use std::time::Duration;

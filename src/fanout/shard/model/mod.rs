@@ -4,6 +4,7 @@
 //! no clock, so that a run can be had again.
 
 mod check;
+mod grants;
 mod purge;
 mod resets;
 

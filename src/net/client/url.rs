@@ -1,4 +1,5 @@
-//! A URL to hand webhooks on to. Its path and query are never shown: many a hook's URL is its secret.
+//! A URL that this process asks by itself: webhooks are handed on to it, or it says who may listen. Its path and query are
+//! never shown: many a hook's URL is its secret.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -6,10 +7,16 @@ use std::str::FromStr;
 
 use http::HeaderValue;
 
-use super::limits::URL_BYTES;
 use crate::net::{Upstream, UpstreamScheme};
 
-/// `http://` or `https://`, a host, perhaps a port, a path and a query.
+/// Bytes of a URL.
+const URL_BYTES: usize = 4096;
+/// Bytes of a unix socket's path: what the kernel takes.
+const SOCKET_PATH_BYTES: usize = 107;
+/// What stands in `Host` where there is no name.
+const NO_HOST: HeaderValue = HeaderValue::from_static("localhost");
+
+/// `http://` or `https://`, a host, perhaps a port, a path and a query; or `unix:`, a socket's path, `:`, a path and a query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     server: Upstream,
@@ -21,7 +28,7 @@ pub struct Url {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Something else.
-    #[error("expected http://host:port/path or https://host:port/path")]
+    #[error("expected http://host:port/path, https://host:port/path or unix:/socket:/path")]
     Form,
     /// It names a person.
     #[error("expected no user or password")]
@@ -32,6 +39,11 @@ pub enum UrlError {
     /// 0, or beyond 65535.
     #[error("expected a port from 1 to 65535")]
     Port,
+    /// The path of a unix socket is none that the kernel takes.
+    #[error(
+        "expected a socket's path of at most {SOCKET_PATH_BYTES} bytes, such as unix:/run/app.sock:/path"
+    )]
+    Socket,
     /// What has to be written as %XX in a path or query is not.
     #[error("expected spaces, controls, <, >, \", ` and what is not ASCII as %XX")]
     Unescaped,
@@ -42,17 +54,17 @@ pub enum UrlError {
 
 impl Url {
     /// The server to connect to.
-    pub(super) fn server(&self) -> &Upstream {
+    pub(crate) fn server(&self) -> &Upstream {
         &self.server
     }
 
     /// The field `Host`.
-    pub(super) fn host(&self) -> &HeaderValue {
+    pub(crate) fn host(&self) -> &HeaderValue {
         &self.host
     }
 
     /// Path and query.
-    pub(super) fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         &self.target
     }
 }
@@ -63,6 +75,9 @@ impl FromStr for Url {
     fn from_str(text: &str) -> Result<Self, UrlError> {
         if text.len() > URL_BYTES {
             return Err(UrlError::Long);
+        }
+        if let Some(rest) = text.strip_prefix("unix:") {
+            return Self::unix(rest);
         }
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::Form)?;
         let (scheme, default_port) = match scheme {
@@ -78,10 +93,7 @@ impl FromStr for Url {
         if authority.contains('@') {
             return Err(UrlError::User);
         }
-        let escaped = |b: u8| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"' | b'`');
-        if !target.bytes().all(escaped) {
-            return Err(UrlError::Unescaped);
-        }
+        let target = origin(target)?;
         let (host, port) = split(authority).ok_or(UrlError::Form)?;
         let port = match port {
             None => default_port,
@@ -90,13 +102,39 @@ impl FromStr for Url {
             }
             Some(_) => return Err(UrlError::Form),
         };
-        let slash = if target.starts_with('/') { "" } else { "/" };
         Ok(Self {
             server: Upstream::Tcp { scheme, host, port },
             host: HeaderValue::from_str(authority).map_err(|_| UrlError::Form)?,
-            target: format!("{slash}{target}").into(),
+            target,
         })
     }
+}
+
+impl Url {
+    /// What stands behind `unix:`. As in nginx a colon ends the socket's path, so that path has none.
+    fn unix(rest: &str) -> Result<Self, UrlError> {
+        let (path, target) = rest.split_once(':').unwrap_or((rest, ""));
+        if !path.starts_with('/') || !(target.is_empty() || target.starts_with('/')) {
+            return Err(UrlError::Form);
+        }
+        if path.len() > SOCKET_PATH_BYTES || path.ends_with('/') || path.contains('\0') {
+            return Err(UrlError::Socket);
+        }
+        if target.contains('#') {
+            return Err(UrlError::Fragment);
+        }
+        Ok(Self { server: Upstream::Unix(path.into()), host: NO_HOST, target: origin(target)? })
+    }
+}
+
+/// A path and query as they are sent.
+fn origin(target: &str) -> Result<Box<str>, UrlError> {
+    let escaped = |b: u8| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"' | b'`');
+    if !target.bytes().all(escaped) {
+        return Err(UrlError::Unescaped);
+    }
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    Ok(format!("{slash}{target}").into())
 }
 
 /// Host, without a v6 address's brackets, and the text of the port.
@@ -171,6 +209,31 @@ mod tests {
     }
 
     #[test]
+    fn unix_sockets_by_table() {
+        for (text, path, target) in [
+            ("unix:/run/app.sock", "/run/app.sock", "/"),
+            ("unix:/run/app.sock:/may-listen?a=b:c", "/run/app.sock", "/may-listen?a=b:c"),
+        ] {
+            let url: Url = text.parse().unwrap();
+            assert_eq!(url.server, Upstream::Unix(path.into()), "{text}");
+            assert_eq!((url.host.to_str().unwrap(), url.target()), ("localhost", target));
+        }
+        for (text, why) in [
+            ("unix:", UrlError::Form),
+            ("unix:run/app.sock", UrlError::Form),
+            ("unix:/run/app.sock:may-listen", UrlError::Form),
+            ("unix:/run/", UrlError::Socket),
+            ("unix:/run/\0", UrlError::Socket),
+            ("unix:/run/app.sock:/a#b", UrlError::Fragment),
+            ("unix:/run/app.sock:/a b", UrlError::Unescaped),
+        ] {
+            assert_eq!(text.parse::<Url>(), Err(why), "{text}");
+        }
+        assert_eq!(format!("unix:/{}", "a".repeat(SOCKET_PATH_BYTES)).parse::<Url>(), Err(UrlError::Socket));
+        assert!(format!("unix:/{}", "a".repeat(SOCKET_PATH_BYTES - 1)).parse::<Url>().is_ok());
+    }
+
+    #[test]
     fn its_path_and_query_are_not_shown() {
         let url: Url = "https://hooks.example/T0KEN?key=s3cret".parse().unwrap();
         assert_eq!(format!("{url:?}"), "Url(hooks.example/…)");
@@ -179,7 +242,7 @@ mod tests {
     proptest! {
         /// Whatever is read has a target that is one on the wire.
         #[test]
-        fn any_text_is_judged_without_panic(text in "(https?://)?[a-z0-9\\[\\]:@/?#% .\u{e9}\r\n-]{0,30}") {
+        fn any_text_is_judged_without_panic(text in "(https?://|unix:/)?[a-z0-9\\[\\]:@/?#% .\u{e9}\r\n-]{0,30}") {
             if let Ok(url) = text.parse::<Url>() {
                 prop_assert!(url.target().starts_with('/'));
                 prop_assert!(url.target().bytes().all(|b| b.is_ascii_graphic()));
