@@ -147,3 +147,21 @@ fn expressions_give_what_stands_beside_them() {
         assert_eq!(try_one("topic", &written)["topic"], gives, "{written}");
     }
 }
+
+/// What the README says of descriptors is what they are shared out to.
+#[test]
+fn descriptors_are_shared_out_as_it_says() {
+    let readme = std::fs::read_to_string("README.md").unwrap().replace('\n', " ");
+    for (open_files, said) in [
+        (1024, "with 1,024 descriptors there is room for {} subscribers"),
+        (20_000, "with 20,000 for {},"),
+        (65_536, "with 65,536 for {},"),
+        (1 << 20, "with a million for the default limit of {}."),
+    ] {
+        let room = sidestream::net::Budget::share(open_files, 100_000).subscribers;
+        let (thousands, rest) = (room / 1000, room % 1000);
+        let room = if thousands > 0 { format!("{thousands},{rest:03}") } else { rest.to_string() };
+        let said = said.replace("{}", &room);
+        assert!(readme.contains(&said), "{said}");
+    }
+}

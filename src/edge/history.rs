@@ -137,7 +137,8 @@ impl History {
 
     /// Reads a page. None when that is not possible now.
     async fn page(&self, subscription: &Arc<Subscription>, begin: &Begin, limit: usize) -> Option<Held> {
-        let (room, log, head) = (Arc::clone(&self.room), Arc::clone(&self.log), self.fanout.head());
+        let head = self.fanout.head_for(begin).await;
+        let (room, log) = (Arc::clone(&self.room), Arc::clone(&self.log));
         let (wanted, begin, purges) = (Arc::clone(subscription), begin.clone(), self.fanout.purges());
         let read = async move {
             // Who looks for patterns has waited for its turn, and holds it up no longer. Nor has it held this room until then.

@@ -9,14 +9,17 @@ use std::sync::atomic::Ordering;
 use arc_swap::ArcSwapOption;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
+use tokio::time::{sleep, timeout};
+
 use super::Fanout;
 use super::command::{Admission, Admit, Command, Counted};
 use super::holders::Holders;
-use super::limits::{WEIGHT_LEAST, WEIGHT_PER_CONNECTION};
+use super::limits::{AHEAD_LOOK, AHEAD_WAIT, WEIGHT_LEAST, WEIGHT_PER_CONNECTION};
 use super::reader::Start;
 use super::settings::Settings;
 use super::weights::TooHeavy;
 use crate::event::{Begin, Cursor, Subscription};
+use crate::log::Feed;
 use crate::network::Network;
 
 /// Why a stream is not opened now. All of them are temporary.
@@ -168,6 +171,26 @@ impl Fanout {
         newest.filter(|newest| newest.position > head.position).unwrap_or(head)
     }
 
+    /// As [`Fanout::head`], for one that begins at `begin`. A cursor that is ahead of it is waited for, as long as
+    /// [`AHEAD_WAIT`], where the log is fed from elsewhere: what gave the cursor may be ahead of us. A log that is fed here
+    /// alone has given no such cursor.
+    pub async fn head_for(&self, begin: &Begin) -> Cursor {
+        let asked = begin.cursor().and_then(|raw| Cursor::parse(std::str::from_utf8(raw).ok()?));
+        let head = self.head();
+        let Some(asked) = asked.filter(|_| self.log.feed() == Feed::Later) else { return head };
+        let is_ahead = |head: Cursor| asked.epoch == head.epoch && asked.position > head.position;
+        let reached = async {
+            while is_ahead(self.head()) {
+                sleep(AHEAD_LOOK).await;
+            }
+        };
+        if is_ahead(head) {
+            // In vain: it is told as unknown.
+            let _ = timeout(AHEAD_WAIT, reached).await;
+        }
+        self.head()
+    }
+
     /// Counts who was turned away for a reason that is seen elsewhere.
     pub fn refused(&self, refused: Refused) {
         self.shared.metrics.refused(refused);
@@ -250,7 +273,7 @@ impl Reservation {
         let Self { room, held, address } = self;
         let interest = Interested::join(&room, Arc::clone(&subscription), address);
         let interest = interest.map_err(|TooHeavy| room.fanout.turned_away(Refused::Patterns))?;
-        let (fanout, head) = (&room.fanout, room.fanout.head());
+        let (fanout, head) = (&room.fanout, room.fanout.head_for(begin).await);
         let start = match begin {
             Begin::Now => Start::Now(head),
             Begin::Cursor(cursor) => Start::resolve(Some(cursor), head),

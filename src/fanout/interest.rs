@@ -103,7 +103,7 @@ impl Interest {
     pub fn join(&self, selector: &Selector, shard: usize) {
         let Selector::Topic(topic) = selector else {
             let (names, patterns) = selector.parts();
-            for name in names.iter() {
+            for name in &names {
                 self.join_topic(name, shard);
             }
             return patterns.iter().for_each(|patterns| self.join_patterns(patterns, shard));
@@ -115,7 +115,7 @@ impl Interest {
     pub fn leave(&self, selector: &Selector, shard: usize) {
         let Selector::Topic(topic) = selector else {
             let (names, patterns) = selector.parts();
-            for name in names.iter() {
+            for name in &names {
                 self.leave_topic(name, shard);
             }
             return patterns.iter().for_each(|patterns| self.leave_patterns(patterns, shard));

@@ -79,6 +79,11 @@ pub const SEARCHES: usize = 2;
 /// How long such a search waits for its turn. Each takes milliseconds where there are ten thousands of topics.
 pub const SEARCH_WAIT: Duration = Duration::from_secs(2);
 
+/// How long a cursor is waited for that is ahead of a log's head whose tail comes later, before it is called unknown: another
+/// replica may have given it, and this one be a moment behind. And how often is looked.
+pub const AHEAD_WAIT: Duration = Duration::from_secs(2);
+pub const AHEAD_LOOK: Duration = Duration::from_millis(10);
+
 /// How long a page that could not be read is left alone: the log is in trouble, and many may wait for it.
 pub const REREAD: Duration = Duration::from_millis(250);
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::support::{Setup, numbers, to, until};
-use crate::event::{Begin, Since};
+use crate::event::{Begin, Cursor, Position, Since};
 use crate::fanout::limits::Bounds;
 use crate::log::fake::Faults;
 
@@ -199,4 +199,21 @@ fn a_thread_that_reads_history_and_stands_still_is_named() {
     drop(until_then);
     assert!(reading.join().unwrap().is_ok());
     until("it turns again", || server.fanout.wedged().is_empty());
+}
+
+#[test]
+fn a_cursor_from_a_replica_that_is_ahead_is_waited_for_and_one_from_nowhere_is_unknown() {
+    let server = Setup::default().start();
+    server.publish("a", "0");
+    server.faults(Faults { lag: Duration::from_millis(200), ..Faults::default() });
+    let ahead = server.publish("a", "1");
+    let mut one = server.subscribe("a", Some(&ahead.to_string()));
+    assert_eq!(one.opening(), Some(ahead.to_string()), "no gap");
+    server.faults(Faults::default());
+    server.publish("a", "2");
+    one.expect(["2"]);
+    let nowhere = Cursor::new(ahead.epoch, Position::of(1000)).to_string();
+    let mut lost = server.subscribe("a", Some(&nowhere));
+    assert_eq!(lost.opening(), None);
+    assert_eq!(lost.gap().0, "unknown");
 }
