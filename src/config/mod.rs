@@ -358,6 +358,20 @@ mod tests {
         assert_eq!(read("edge:\ntopics:\n").unwrap().config, config, "sections without content");
     }
 
+    #[test]
+    fn each_source_has_its_own_room_for_keys_and_all_together_are_bounded() {
+        let source = |name: &str, more: &str| {
+            format!("  - {{ name: {name}, path: /webhooks/{name}, verify: none, topic: a, {more} }}\n")
+        };
+        let list = source("a", "") + &source("b", "dedupe: { keys: 50 }") + &source("c", "");
+        let history = read(&format!("ingress: {{ dedupe: {{ keys: 1001 }} }}\nsources:\n{list}"))
+            .unwrap()
+            .config
+            .history;
+        assert_eq!(["a", "b", "c", "gone"].map(|name| history.keys_of(name)), [500, 50, 500, 0]);
+        assert_eq!(Config::default().history.keys_of("webhooks"), 100_000);
+    }
+
     /// Section 6's example, as it is written there.
     #[test]
     fn the_contracts_source_loads() {

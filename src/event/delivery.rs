@@ -1,5 +1,6 @@
 //! A delivery becomes events; an event becomes, with its place, what the log keeps.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,12 +40,14 @@ impl Event {
 pub struct DedupeKey(pub [u8; 16]);
 
 /// What makes a delivery the same as an earlier one, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dedupe {
     /// The delivery's key.
     pub key: DedupeKey,
     /// How long the key is remembered, from when the delivery is kept.
     pub window: Duration,
+    /// Whose room for keys it takes: the source's name. Its key is of no other source's deliveries.
+    pub source: Arc<str>,
 }
 
 /// One received webhook, ready for the log: accepted whole or not at all.

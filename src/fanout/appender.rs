@@ -137,7 +137,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_tail_that_nobody_drains_is_waited_for_a_while_and_then_refused() {
         let limits = TopicLimits { events: 10, bytes: 1000, age: Duration::from_hours(1) };
-        let history = HistorySettings { default: limits, rules: Vec::new(), total: 1000, dedupe_keys: 0 };
+        let history = HistorySettings {
+            default: limits,
+            rules: Vec::new(),
+            total: 1000,
+            dedupe_keys: 0,
+            dedupe_of: std::collections::BTreeMap::new(),
+        };
         let bounds = Bounds { tail_events: 1, ..Bounds::default() };
         let clock = ManualClock::at(Millis(0));
         let log = MemoryLog::with_bounds(Live::fixed(history), clock.clock(), Epoch::new(1), bounds);

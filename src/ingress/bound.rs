@@ -58,7 +58,7 @@ pub(super) struct Bindings {
     metrics: Metrics,
     current: ArcSwap<Table>,
     /// By name, also of those that are gone. Held while a table is made: one at a time.
-    states: Mutex<HashMap<Box<str>, Arc<State>>>,
+    states: Mutex<HashMap<std::sync::Arc<str>, Arc<State>>>,
 }
 
 impl Bindings {
@@ -83,7 +83,11 @@ impl Bindings {
 }
 
 /// Binds each source to the state of its name, and forgets names beyond measure.
-fn bind(metrics: &Metrics, sources: &Sources, states: &mut HashMap<Box<str>, Arc<State>>) -> Table {
+fn bind(
+    metrics: &Metrics,
+    sources: &Sources,
+    states: &mut HashMap<std::sync::Arc<str>, Arc<State>>,
+) -> Table {
     let mut bound = Vec::with_capacity(sources.all().len());
     for source in sources.all() {
         let state = states.entry(source.name.clone()).or_insert_with(|| {

@@ -39,7 +39,7 @@ impl Ingress {
             Some(after) => 1 + all.iter().position(|bound| *bound.source.name == *after)?,
         };
         let row = |bound: &std::sync::Arc<super::bound::Bound>| Overview {
-            name: bound.source.name.clone(),
+            name: (*bound.source.name).into(),
             path: bound.source.path.to_string(),
             verifier: bound.source.scheme.name().to_owned(),
             exposure: bound.source.exposure,

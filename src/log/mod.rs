@@ -388,7 +388,17 @@ pub struct HistorySettings {
     pub rules: Vec<(crate::event::Pattern, TopicLimits)>,
     /// Bytes over all topics. No topic is emptied while another holds more than its share (total ÷ topics).
     pub total: usize,
-    /// Dedupe keys remembered at most, whatever their windows; the one whose window ends first goes first, and going
-    /// before that is counted.
+    /// Dedupe keys remembered at most of a source that [`Self::dedupe_of`] does not name, whatever their windows; the one
+    /// whose window ends first goes first, and going before that is counted.
     pub dedupe_keys: usize,
+    /// Of those it names, by the source's name.
+    pub dedupe_of: std::collections::BTreeMap<String, usize>,
+}
+
+impl HistorySettings {
+    /// How many dedupe keys of a source are remembered at most.
+    #[must_use]
+    pub fn keys_of(&self, source: &str) -> usize {
+        self.dedupe_of.get(source).copied().unwrap_or(self.dedupe_keys)
+    }
 }

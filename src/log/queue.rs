@@ -61,7 +61,7 @@ impl Publishers {
     pub async fn append(&self, delivery: Delivery) -> Outcome {
         let claim = match delivery.dedupe {
             None => None,
-            Some(dedupe) => loop {
+            Some(ref dedupe) => loop {
                 match self.in_flight.claim(dedupe.key) {
                     Turn::First(claim) => break Some(claim),
                     Turn::Second(waiting) => {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn keyed(k: u8) -> Dedupe {
-        Dedupe { key: DedupeKey([k; 16]), window: std::time::Duration::from_mins(1) }
+        Dedupe { key: DedupeKey([k; 16]), window: std::time::Duration::from_mins(1), source: "a".into() }
     }
 
     fn spawn(publishers: &Publishers, key: Option<u8>) -> tokio::task::JoinHandle<Outcome> {

@@ -17,7 +17,7 @@ use super::metrics::SourceMetrics;
 use super::reply::Verdict;
 use super::room::{Place, Room};
 use super::settings::{Mode, Plan, Queue};
-use super::webhook::Outgoing;
+use super::webhook::Kept;
 use crate::lifecycle::Phase;
 use crate::net::upstream::Resolver;
 use crate::throttle::Throttle;
@@ -35,7 +35,7 @@ pub(super) struct Lane {
 /// A webhook that waits to be handed on. Dropped before its end is known, it is lost.
 pub(super) struct Queued {
     lane: Arc<Lane>,
-    outgoing: Outgoing,
+    kept: Kept,
     /// As it was when the webhook came. The current one is used while the source has one.
     plan: Arc<Plan>,
     /// As it was then.
@@ -73,16 +73,10 @@ impl Lane {
 }
 
 impl Queued {
-    pub(super) fn new(
-        lane: &Arc<Lane>,
-        outgoing: Outgoing,
-        plan: &Arc<Plan>,
-        queue: Queue,
-        place: Place,
-    ) -> Self {
+    pub(super) fn new(lane: &Arc<Lane>, kept: Kept, plan: &Arc<Plan>, queue: Queue, place: Place) -> Self {
         lane.metrics.queued.inc();
         lane.metrics.queued_bytes.add(gauged(place.bytes()));
-        Self { lane: Arc::clone(lane), outgoing, plan: Arc::clone(plan), queue, place: Some(place) }
+        Self { lane: Arc::clone(lane), kept, plan: Arc::clone(plan), queue, place: Some(place) }
     }
 
     /// Hands it on, or loses it.
@@ -120,8 +114,12 @@ impl Queued {
     /// Once, in its turn.
     async fn attempt(&self, shared: &Shared, plan: &Plan) -> Result<Verdict, Lost> {
         let _turn = self.lane.turns.acquire().await;
-        let asked = shared.connections.ask(&self.lane.resolver, plan, &self.outgoing, Asker::Queue).await;
-        match asked {
+        let asked = async {
+            let outgoing = self.kept.outgoing().map_err(|_| RelayError::Broken)?;
+            shared.connections.ask(&self.lane.resolver, plan, &outgoing, Asker::Queue).await
+        };
+        // Most wait for their turn: those do not hold the room that an attempt takes.
+        match Box::pin(asked).await {
             Ok(reply) => Ok(reply.verdict((shared.clock)())),
             Err(RelayError::Loop) => Err(Lost::Loop),
             Err(error) => {

@@ -30,6 +30,20 @@ pub(super) struct Outgoing {
     pub body: Bytes,
 }
 
+/// One that waits. A parsed head takes several times the bytes it has, in maps, names and values, and each value keeps the
+/// whole buffer that it was read into: what waits is the text alone, and is parsed anew for each attempt.
+pub(super) struct Kept {
+    /// The request line without its version, then a line per field, each ended by [`LINE_END`], which stands in none.
+    head: Box<[u8]>,
+    body: Bytes,
+}
+
+const LINE_END: u8 = b'\n';
+/// Between a field's name and its value; in no name.
+const NAME_END: u8 = b':';
+/// Between the method and the target; in no method.
+const METHOD_END: u8 = b' ';
+
 /// RFC 9110 §7.6.1, and what older senders and RFC 9113 §8.2.2 add to it.
 const HOP_BY_HOP: [&str; 10] = [
     "connection",
@@ -99,9 +113,112 @@ impl Outgoing {
         Ok(head)
     }
 
+    /// To wait with.
+    pub(super) fn keep(self) -> Kept {
+        let Self { head, body } = self;
+        let fields =
+            || head.case_header_iter().zip(head.headers.values()).map(|((name, _), value)| (name, value));
+        let (method, target) = (head.method.as_str().as_bytes(), head.raw_path());
+        let lines: usize = fields().map(|(name, value)| name.as_slice().len() + value.len() + 2).sum();
+        let mut flat = Vec::with_capacity(method.len() + target.len() + 2 + lines);
+        push(&mut flat, method, METHOD_END, target);
+        for (name, value) in fields() {
+            push(&mut flat, name.as_slice(), NAME_END, value.as_bytes());
+        }
+        Kept { head: flat.into_boxed_slice(), body }
+    }
+}
+
+fn push(flat: &mut Vec<u8>, first: &[u8], end: u8, second: &[u8]) {
+    flat.extend_from_slice(first);
+    flat.push(end);
+    flat.extend_from_slice(second);
+    flat.push(LINE_END);
+}
+
+impl Kept {
+    /// To be sent once.
+    pub(super) fn outgoing(&self) -> Result<Outgoing> {
+        let mut lines = self.head.split_inclusive(|&byte| byte == LINE_END);
+        let (method, target) = pair(lines.next().unwrap_or_default(), METHOD_END);
+        let mut head = RequestHeader::build(method, target, Some(lines.clone().count()))?;
+        for line in lines {
+            let (name, value) = pair(line, NAME_END);
+            head.append_header(Bytes::copy_from_slice(name), value)?;
+        }
+        Ok(Outgoing { head, body: self.body.clone() })
+    }
+
     /// Bytes of it in memory.
     pub(super) fn size(&self) -> usize {
-        let fields: usize = self.head.headers.iter().map(|(n, v)| n.as_str().len() + v.len()).sum();
-        self.head.raw_path().len() + fields + self.body.len()
+        self.head.len() + self.body.len()
+    }
+}
+
+/// The two parts of a line.
+fn pair(line: &[u8], end: u8) -> (&[u8], &[u8]) {
+    let line = line.strip_suffix(&[LINE_END]).unwrap_or(line);
+    let at = line.iter().position(|&byte| byte == end).unwrap_or(line.len());
+    (&line[..at], line.get(at + 1..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Upstream, UpstreamScheme};
+
+    fn kept(head: &RequestHeader, body: &Bytes) -> Kept {
+        let to = To::Server(Upstream::Tcp { scheme: UpstreamScheme::Http, host: "app".into(), port: 80 });
+        let webhook = Webhook { head, way: Way::default(), body: body.clone() };
+        Outgoing::new(webhook, &to).unwrap().unwrap().keep()
+    }
+
+    #[test]
+    fn what_waits_keeps_its_bytes_and_no_buffer_they_came_in() {
+        // As a connection's buffer, which the values are parts of.
+        let buffer = Bytes::from(vec![b'v'; 64 << 10]);
+        let mut head = RequestHeader::build("POST", b"/webhooks/github", None).unwrap();
+        for n in 0..100 {
+            let value = http::HeaderValue::from_maybe_shared(buffer.slice(n * 100..n * 100 + 100)).unwrap();
+            head.append_header(format!("X-Field-{n:03}"), value).unwrap();
+        }
+        let kept = kept(&head, &Bytes::from_static(b"body"));
+        drop(head);
+        assert!(buffer.is_unique(), "the buffer can go");
+        // The lines, the request line, and what is told of the way.
+        let lines = 100 * ("X-Field-000:\n".len() + 100);
+        assert!((lines..lines + 200).contains(&kept.size()), "{}", kept.size());
+    }
+
+    #[test]
+    fn what_waited_is_what_came() {
+        let mut head = RequestHeader::build("POST", b"/a:b?c=%20:d", None).unwrap();
+        let fields: [(&'static str, &[u8]); 6] = [
+            ("hOST", b"a:80"),
+            ("X-Same", b"1"),
+            ("X-Empty", b""),
+            ("x-same", b" : \t2"),
+            ("X-Latin", b"caf\xe9 \x80\xff"),
+            ("!#$%&'*+-.^_`|~", b"odd"),
+        ];
+        for (name, value) in fields {
+            head.append_header(name, value).unwrap();
+        }
+        let body = Bytes::from_static(b"\0\n");
+        let to = To::Server(Upstream::Tcp { scheme: UpstreamScheme::Http, host: "app".into(), port: 80 });
+        let webhook = Webhook { head: &head, way: Way::default(), body: body.clone() };
+        let came = Outgoing::new(webhook, &to).unwrap().unwrap();
+        let wire = |outgoing: &Outgoing| {
+            let mut wire = Vec::new();
+            outgoing.head.header_to_h1_wire(&mut wire);
+            (outgoing.head.method.clone(), outgoing.head.raw_path().to_vec(), wire)
+        };
+        let before = wire(&came);
+        let kept = came.keep();
+        for _ in 0..2 {
+            let sent = kept.outgoing().unwrap();
+            assert_eq!(wire(&sent), before);
+            assert_eq!(sent.body, body);
+        }
     }
 }

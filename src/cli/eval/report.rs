@@ -180,14 +180,14 @@ impl<'a> Report<'a> {
 
     /// What stands for the delivery in the log, and for how long.
     fn remembered(&self) -> String {
-        match self.delivery.as_ref().and_then(|delivery| delivery.dedupe) {
+        match self.delivery.as_ref().and_then(|delivery| delivery.dedupe.as_ref()) {
             Some(dedupe) => format!(" made of {}, for {}", compared(self.source), span(dedupe.window)),
             None => ": the same again is published again".to_owned(),
         }
     }
 
     fn dedupe(&self) -> Value {
-        match self.delivery.as_ref().and_then(|delivery| delivery.dedupe) {
+        match self.delivery.as_ref().and_then(|delivery| delivery.dedupe.as_ref()) {
             Some(dedupe) => json!({
                 "key": format!("{:032x}", u128::from_be_bytes(dedupe.key.0)),
                 "of": compared(self.source),

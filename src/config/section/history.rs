@@ -53,11 +53,13 @@ impl Default for Raw {
 }
 
 impl Raw {
-    /// The log's settings, with the limits that topic rules set and the number of dedupe keys.
+    /// The log's settings, with the limits that topic rules set and the number of dedupe keys: what the
+    /// ingress has room for is shared equally by the sources that have no room of their own.
     pub fn build(
         &self,
         topics: &[(TopicRule, Option<TopicLimits>)],
         dedupe_keys: usize,
+        sources: Vec<(String, Option<usize>)>,
         check: &mut Check<'_>,
     ) -> HistorySettings {
         let default = self.limits();
@@ -70,7 +72,12 @@ impl Raw {
         // A rule without limits of its own still ends the search, so it carries the default's.
         let rules =
             topics.iter().map(|(rule, limits)| (rule.pattern.clone(), limits.unwrap_or(default))).collect();
-        HistorySettings { default, rules, total, dedupe_keys }
+        let sharing = sources.iter().filter(|(_, own)| own.is_none()).count().max(1);
+        let share = (dedupe_keys / sharing).max(1);
+        // Of a source that is gone nothing is kept; without any list there is one, which has it all.
+        let others = if sources.is_empty() { dedupe_keys } else { 0 };
+        let dedupe_of = sources.into_iter().map(|(name, own)| (name, own.unwrap_or(share))).collect();
+        HistorySettings { default, rules, total, dedupe_keys: others, dedupe_of }
     }
 
     fn limits(&self) -> TopicLimits {

@@ -98,7 +98,7 @@ impl Root {
                 token: self.admin.token(check, environment),
                 readiness: self.readiness.log.into(),
             },
-            history: self.history.build(&topics, dedupe_keys + sources.dedupe_keys, check),
+            history: self.history.build(&topics, dedupe_keys, sources.dedupe_keys, check),
             topics: topics.into_iter().map(|(rule, _)| rule).collect(),
             shards: self.fanout.build(check),
             drain: self.drain.build(check),

@@ -22,6 +22,7 @@ fn log(events: usize) -> MemoryLog {
         rules: Vec::new(),
         total: 64 << 20,
         dedupe_keys: 10,
+        dedupe_of: std::collections::BTreeMap::new(),
     };
     MemoryLog::new(Live::fixed(history), Clock::system(), EPOCH)
 }

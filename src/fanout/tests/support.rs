@@ -109,6 +109,7 @@ impl Setup {
             rules: Vec::new(),
             total: self.total,
             dedupe_keys: 10,
+            dedupe_of: std::collections::BTreeMap::new(),
         }
     }
 

@@ -152,7 +152,10 @@ impl Verified<'_> {
         }
         watch.saw(StepName::Dedupe, None, || Ok(key_shown(key)));
         let window = source.dedupe.window.unwrap_or(defaults.dedupe_window);
-        Ok(Product::Delivery(Delivery { events, dedupe: key.map(|key| Dedupe { key, window }) }))
+        Ok(Product::Delivery(Delivery {
+            events,
+            dedupe: key.map(|key| Dedupe { key, window, source: source.name.clone() }),
+        }))
     }
 }
 
@@ -177,7 +180,10 @@ fn plain(
     watch.saw(StepName::Dedupe, None, || Ok(key_shown(key)));
     let event = Event { topic, kind, time: received.time, data };
     let window = source.dedupe.window.unwrap_or(defaults.dedupe_window);
-    Ok(Delivery { events: vec![event], dedupe: key.map(|key| Dedupe { key, window }) })
+    Ok(Delivery {
+        events: vec![event],
+        dedupe: key.map(|key| Dedupe { key, window, source: source.name.clone() }),
+    })
 }
 
 fn key_shown(key: Option<DedupeKey>) -> String {

@@ -30,7 +30,7 @@ pub use step::{Context, Denied, NamedStep, Step};
 /// A kind of sender.
 pub struct Source {
     /// Its name, unique among the sources; it labels metrics and is part of every dedupe key.
-    pub name: Box<str>,
+    pub name: std::sync::Arc<str>,
     /// Where it is served.
     pub path: SourcePath,
     /// How it is told from everybody else.

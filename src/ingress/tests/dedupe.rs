@@ -126,7 +126,13 @@ async fn what_the_log_refused_is_accepted_once_when_it_comes_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_at_once_are_one_event_and_equal_answers() {
     let limits = TopicLimits { events: 1000, bytes: 1 << 20, age: Duration::from_hours(1) };
-    let history = HistorySettings { default: limits, rules: Vec::new(), total: 1 << 24, dedupe_keys: 1000 };
+    let history = HistorySettings {
+        default: limits,
+        rules: Vec::new(),
+        total: 1 << 24,
+        dedupe_keys: 1000,
+        dedupe_of: std::collections::BTreeMap::new(),
+    };
     let log = Arc::new(MemoryLog::new(Live::fixed(history), Clock::system(), Epoch::new(7)));
     let (phase, lifecycle) = Lifecycle::new();
     phase.send_replace(Phase::Serving);

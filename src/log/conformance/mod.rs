@@ -70,6 +70,7 @@ pub(crate) fn roomy() -> HistorySettings {
         rules: Vec::new(),
         total: 1 << 28,
         dedupe_keys: 100_000,
+        dedupe_of: std::collections::BTreeMap::new(),
     }
 }
 
@@ -94,7 +95,7 @@ pub(crate) fn delivery<K: Kind>(kind: &K, topics: &[&str], data: &str, key: Opti
     let key = key.map(|text| {
         let mut digest = [0; 16];
         digest[..text.len()].copy_from_slice(text.as_bytes());
-        Dedupe { key: DedupeKey(digest), window: Duration::from_hours(1) }
+        Dedupe { key: DedupeKey(digest), window: Duration::from_hours(1), source: "a".into() }
     });
     Delivery { events: topics.iter().map(event).collect(), dedupe: key }
 }

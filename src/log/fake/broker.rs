@@ -215,7 +215,7 @@ impl Broker {
         let visible = stored.records.back().map_or(now, |record| record.visible);
         let visible = visible.max(now + stored.dice.delay(lag));
         stored.records.push_back(Record { visible, end, events, purged: None });
-        if let Some(Dedupe { key, window }) = delivery.dedupe {
+        if let Some(Dedupe { key, window, .. }) = delivery.dedupe {
             stored.keys.insert(key, (placement, now, window));
         }
         self.retain(stored);

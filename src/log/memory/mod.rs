@@ -143,8 +143,8 @@ impl MemoryLog {
 
     fn expire_keys(&self) {
         self.in_slices(|state| {
-            let (most, slice) = (state.settings.dedupe_keys, self.bounds.sweep_slice);
-            state.dedupe.expire(self.clock.now(), most, slice)
+            let (settings, slice) = (Arc::clone(&state.settings), self.bounds.sweep_slice);
+            state.dedupe.expire(self.clock.now(), |source| settings.keys_of(source), slice)
         });
     }
 

@@ -25,8 +25,13 @@ fn window(key: u8) -> Duration {
     Duration::from_secs(if key.is_multiple_of(2) { 5 } else { 15 })
 }
 
+/// Whose it is.
+fn source(key: u8) -> &'static str {
+    ["a", "b", "other"][usize::from(key / 2 % 3)]
+}
+
 fn keyed(key: u8) -> Dedupe {
-    Dedupe { key: DedupeKey([key; 16]), window: window(key) }
+    Dedupe { key: DedupeKey([key; 16]), window: window(key), source: source(key).into() }
 }
 
 fn topic(index: usize) -> Topic {

@@ -136,7 +136,8 @@ impl State {
             self.keep(event, now);
         }
         if let Some(dedupe) = delivery.dedupe {
-            self.dedupe.insert(dedupe, sequence, events, now, self.settings.dedupe_keys);
+            let most = self.settings.keys_of(&dedupe.source);
+            self.dedupe.insert(dedupe, sequence, events, now, most);
         }
         self.forget_quiet();
         Ok(Appended::Accepted(Placement { epoch: self.epoch, sequence, events }))

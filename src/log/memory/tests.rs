@@ -22,6 +22,7 @@ fn settings() -> HistorySettings {
         rules: Vec::new(),
         total: 1 << 26,
         dedupe_keys: 100,
+        dedupe_of: std::collections::BTreeMap::new(),
     }
 }
 
@@ -45,7 +46,7 @@ fn fixture(change: impl FnOnce(&mut HistorySettings, &mut Bounds)) -> Fixture {
 
 #[expect(clippy::unnecessary_wraps, reason = "as a delivery holds it")]
 fn key(n: u8) -> Option<Dedupe> {
-    Some(Dedupe { key: DedupeKey([n; 16]), window: Duration::from_mins(1) })
+    Some(Dedupe { key: DedupeKey([n; 16]), window: Duration::from_mins(1), source: "a".into() })
 }
 
 fn topic(name: &str) -> Topic {

@@ -29,7 +29,7 @@ pub(super) struct Raw {
     /// How long a delivery is remembered. Without it: `ingress.dedupe.window`.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<Text<Span>>,
-    /// Room for so many keys, besides `ingress.dedupe.keys`; all sources share it.
+    /// Room of its own for so many keys. Without it: an equal share of `ingress.dedupe.keys`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000_000))]
     keys: Option<u32>,
@@ -95,8 +95,8 @@ impl Source {
         Some(DedupeRule { window, by })
     }
 
-    /// How many keys it asks for room for.
-    pub(super) fn dedupe_keys(&self) -> usize {
-        self.dedupe.as_ref().and_then(|raw| raw.keys).unwrap_or(0) as usize
+    /// How many keys it has room of its own for, if it says so.
+    pub(super) fn dedupe_keys(&self) -> Option<usize> {
+        self.dedupe.as_ref().and_then(|raw| raw.keys).map(|keys| keys as usize)
     }
 }

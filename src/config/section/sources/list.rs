@@ -20,8 +20,8 @@ pub(in crate::config) type List = Vec<Raw>;
 pub(in crate::config::section) struct Built {
     pub sources: Sources,
     pub plans: Plans,
-    /// Room for dedupe keys that they ask for.
-    pub dedupe_keys: usize,
+    /// Room for dedupe keys that each asks for, by name.
+    pub dedupe_keys: Vec<(String, Option<usize>)>,
 }
 
 /// The sources, compiled; without any, the one of contract 3.
@@ -33,7 +33,7 @@ pub(in crate::config::section) fn build(
     registry: &Registry,
 ) -> Built {
     if list.is_empty() {
-        return Built { sources: Sources::default(), plans: Plans::default(), dedupe_keys: 0 };
+        return Built { sources: Sources::default(), plans: Plans::default(), dedupe_keys: Vec::new() };
     }
     distinct(list, check);
     let (mut sources, mut plans) = (Vec::new(), Vec::new());
@@ -45,7 +45,8 @@ pub(in crate::config::section) fn build(
             sources.push(source);
         }
     }
-    let dedupe_keys = list.iter().map(Raw::dedupe_keys).sum();
+    let keys = |raw: &Raw| raw.name.as_ref().map(|Text(SourceName(name))| (name.clone(), raw.dedupe_keys()));
+    let dedupe_keys = list.iter().filter_map(keys).collect();
     Built { sources: Sources::new(sources), plans: plans.into_iter().collect(), dedupe_keys }
 }
 

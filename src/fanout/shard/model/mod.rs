@@ -183,6 +183,7 @@ impl World {
             rules: Vec::new(),
             total: usize::MAX,
             dedupe_keys: 10,
+            dedupe_of: std::collections::BTreeMap::new(),
         };
         let log = MemoryLog::new(Live::fixed(history), ManualClock::at(Millis(0)).clock(), EPOCH);
         let base = Cursor::new(EPOCH, Position::START);

@@ -147,10 +147,10 @@ impl Model {
             self.fit_total();
         }
         if let Some(key) = key
-            && self.settings.dedupe_keys > 0
+            && let Some(others) = self.settings.keys_of(source(key)).checked_sub(1)
         {
             // Room is made first: the key that has just come is never the one that goes.
-            self.trim_keys(self.settings.dedupe_keys - 1);
+            self.trim_keys(source(key), others);
             self.keys.push((key, placement, self.now));
         }
         self.forget();
@@ -163,12 +163,15 @@ impl Model {
     }
 
     /// Of the keys within their window, those that end last are kept.
-    fn trim_keys(&mut self, most: usize) {
+    fn trim_keys(&mut self, of: &str, most: usize) {
         let now = self.now.0.into();
         self.keys = std::mem::take(&mut self.keys).into_iter().filter(|k| Self::ends(k) > now).collect();
-        while self.keys.len() > most {
-            let ends = |i: &usize| Self::ends(&self.keys[*i]);
-            let next = (0..self.keys.len()).min_by_key(ends).unwrap();
+        loop {
+            let own: Vec<usize> = (0..self.keys.len()).filter(|&i| source(self.keys[i].0) == of).collect();
+            if own.len() <= most {
+                return;
+            }
+            let next = own.into_iter().min_by_key(|&i| Self::ends(&self.keys[i])).unwrap();
             self.keys.remove(next);
             self.evicted_early += 1;
         }
@@ -180,7 +183,9 @@ impl Model {
         }
         self.forget();
         self.fit_total();
-        self.trim_keys(self.settings.dedupe_keys);
+        for of in ["a", "b", "other"] {
+            self.trim_keys(of, self.settings.keys_of(of));
+        }
     }
 
     pub fn head(&self) -> Position {

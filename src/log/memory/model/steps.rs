@@ -76,6 +76,7 @@ pub(super) fn settings() -> impl Strategy<Value = HistorySettings> {
             rules: rules.into_iter().map(|(text, l)| (Pattern::parse(text).unwrap(), l)).collect(),
             total,
             dedupe_keys,
+            dedupe_of: [("a".to_owned(), 1), ("b".to_owned(), 3 - dedupe_keys.min(3))].into(),
         },
     )
 }
