@@ -8,7 +8,7 @@ use crate::support::token::{SECRET, auth, bearer, signed};
 use crate::support::{Answer, App, Gateway, Request, Sender, Subscriber, exchange, get, until};
 
 /// Rules that let the app decide, and take nothing away.
-const OPEN: &str = r#"topics: [ { name: orders, match: orders, access: jwt } ]"#;
+const OPEN: &str = "topics: [ { name: orders, match: orders, access: jwt } ]";
 
 fn yaml(app: &App, rules: &str) -> String {
     format!("edge: {{ upstream: \"{}\" }}\n{rules}\n{}", app.url, auth(""))
