@@ -69,8 +69,10 @@ async function grantEnds() {
     assert.equal(header(second, 'last-event-id'), cursor, 'it resumes where it was');
     assert.match(second.text, /^HTTP\/1\.1 200 /);
     await gaveUp(page);
-    const third = await answered(tap, 2);
-    assert.match(third.text, /^HTTP\/1\.1 401 /, 'and with a stale cookie it is nobody’s stream');
+    // Its end was a little before the token's, so it may have been let in once more for what was left.
+    const statuses = tap.exchanges.list.filter(({ request }) => request.startsWith('GET /topics')).map(({ text }) => text.slice(9, 12));
+    assert.equal(statuses.pop(), '401', 'and with a stale cookie it is nobody’s stream');
+    assert.ok(statuses.every((status) => status === '200'), statuses.join());
     assert.deepEqual(datas(page), ['before', 'between'], 'without a gap, a hole or a double');
     assert.equal(await reasons(server, 'expired'), 1);
     await server.subscribers(0);
