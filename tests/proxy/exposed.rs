@@ -62,6 +62,7 @@ impl Webhooks {
             rules: Vec::new(),
             total: 1 << 20,
             dedupe_keys: 1000,
+            dedupe_of: std::collections::BTreeMap::new(),
         };
         let registry = Registry::new();
         let parts = ingress::Parts {

@@ -15,6 +15,7 @@ mod asking;
 mod auth;
 mod auth_ends;
 mod auth_forward;
+mod auth_hold;
 mod auth_keys;
 mod auth_secret;
 mod bodies;

@@ -13,11 +13,11 @@ fn fields(subject: &str) -> String {
 /// A caller that the app is asked about, which says that it is `subject`.
 async fn about(holding: &mut Holding, subject: &str) -> Caller {
     let (caller, asked) = holding.ask(get("/welcome")).await;
-    answer(asked, subject);
+    answer(&asked, subject);
     caller
 }
 
-fn answer(asked: Asked, subject: &str) {
+fn answer(asked: &Asked, subject: &str) {
     asked.say(head(&format!("{}Content-Length: 0\r\n", fields(subject))));
 }
 
@@ -82,7 +82,8 @@ async fn an_answer_from_before_a_revocation_is_not_followed() {
     // The app is asked, and then it is revoked.
     let (mut caller, asked) = holding.ask(get("/welcome")).await;
     assert_eq!(holding.revoke("anna").await, 0);
-    answer(asked, "anna");
+    answer(&asked, "anna");
+    drop(asked);
     assert_overload(&caller.rest().await);
     assert!((holding.metric("auth_failures_total", Some("revoked")) - 1.0).abs() < f64::EPSILON);
     holding.streams(0).await;

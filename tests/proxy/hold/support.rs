@@ -181,6 +181,7 @@ fn fanout(setup: &Setup, registry: &Registry) -> Arc<Fanout> {
         rules: Vec::new(),
         total: usize::MAX,
         dedupe_keys: 10,
+        dedupe_of: std::collections::BTreeMap::new(),
     };
     let clock = Clock::system();
     let log = Arc::new(MemoryLog::new(Live::fixed(history), clock, Epoch::new(7)));
