@@ -3,6 +3,7 @@
 //! `cargo bench --bench log`. Every append is at full history, so that each evicts one event: the steady state. It
 //! includes making the delivery, as the ingress does, and reading the clock twice.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ fn memory(total: usize) -> MemoryLog {
         rules: Vec::new(),
         total,
         dedupe_keys: 100_000,
+        dedupe_of: BTreeMap::new(),
     };
     MemoryLog::new(Live::fixed(settings), Clock::system(), Epoch::new(1))
 }
@@ -56,7 +58,7 @@ fn key(n: u64) -> Dedupe {
     let mut digest = [0; 16];
     digest[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
     digest[8..].copy_from_slice(&n.to_le_bytes());
-    Dedupe { key: DedupeKey(digest), window: Duration::from_hours(1) }
+    Dedupe { key: DedupeKey(digest), window: Duration::from_hours(1), source: "default".into() }
 }
 
 /// The memory log never waits.

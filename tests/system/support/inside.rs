@@ -72,6 +72,7 @@ pub fn history(events: usize) -> HistorySettings {
         rules: Vec::new(),
         total: 64 << 20,
         dedupe_keys: 1000,
+        dedupe_of: std::collections::BTreeMap::new(),
     }
 }
 
