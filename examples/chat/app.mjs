@@ -1,5 +1,6 @@
 // The chat's app: it serves the page, takes what people say, and posts it to sidestream as a
-// webhook. It keeps no list of who listens and holds no stream open: that is sidestream's part.
+// webhook. It decides who may listen and greets them, but keeps no list of them and holds no stream
+// open: that is sidestream's part.
 
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
@@ -99,9 +100,21 @@ const ACTIONS = {
   },
 };
 
+/**
+ * Someone wants to listen. Here the app would look at their session; then it says its own word, ends
+ * its answer, and sidestream goes on with it. What is said from this moment on follows.
+ */
+function listen(response) {
+  const welcome = { text: 'Welcome! Everyone who has this page open sees what you say.' };
+  response.writeHead(200, { ...HEADERS, 'Content-Type': 'text/event-stream', 'Sidestream-Hold': 'chat' });
+  response.end(`event: welcome\ndata: ${JSON.stringify(welcome)}\n\n`);
+}
+
 async function answer(request, response) {
   const { pathname } = new URL(request.url, 'http://chat');
-  if (request.method === 'GET' || request.method === 'HEAD') {
+  if (request.method === 'GET' && pathname === '/listen') {
+    listen(response);
+  } else if (request.method === 'GET' || request.method === 'HEAD') {
     if (!FILES[pathname]) throw new Refused(404, 'There is nothing here.');
     const [file, type] = FILES[pathname];
     const body = await readFile(new URL(`page/${file}`, import.meta.url));

@@ -21,7 +21,7 @@ const OVERLOAD_RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::
 pub(super) const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Header lines of every answer that is a stream.
-const STREAM_HEADERS: [(&str, &str); 3] = [
+pub(super) const STREAM_HEADERS: [(&str, &str); 3] = [
     ("Content-Type", "text/event-stream"),
     ("Cache-Control", "no-store, no-transform"),
     ("X-Accel-Buffering", "no"),
@@ -74,6 +74,12 @@ impl Common {
     }
 }
 
+impl FromIterator<(HeaderName, HeaderValue)> for Common {
+    fn from_iter<I: IntoIterator<Item = (HeaderName, HeaderValue)>>(lines: I) -> Self {
+        Self(lines.into_iter().collect())
+    }
+}
+
 /// A stream's head, with the empty line that ends it. A stream's connection serves nothing after it.
 pub(super) fn stream_head(framing: Framing, common: &Common) -> Bytes {
     let mut head = Vec::with_capacity(384);
@@ -122,14 +128,23 @@ pub(super) async fn write_overload(
     asker: Asker,
     common: &Common,
 ) -> pingora::Result<()> {
-    let (low, high) = OVERLOAD_RETRY;
-    let retry = Duration::from_millis(fastrand::u64(low.as_millis() as u64..=high.as_millis() as u64));
+    let retry = overload_retry();
     if asker == Asker::Stream(Overload::Retry) {
         return write_stream(session, sse::retry_only(retry).into(), common).await;
     }
     let answer = Answer::problem(StatusCode::SERVICE_UNAVAILABLE, "this cannot be served now; try again")
         .with(RETRY_AFTER, HeaderValue::from(retry.as_secs()));
     common.on(answer).write(session).await
+}
+
+/// What a stream ends with that can't go on for now.
+pub(super) fn come_back() -> Vec<u8> {
+    sse::retry_only(overload_retry())
+}
+
+fn overload_retry() -> Duration {
+    let (low, high) = OVERLOAD_RETRY;
+    Duration::from_millis(fastrand::u64(low.as_millis() as u64..=high.as_millis() as u64))
 }
 
 /// A stream of known length; `HEAD` gets its head alone.

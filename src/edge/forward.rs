@@ -6,6 +6,7 @@ use pingora::http::RequestHeader;
 
 use super::client_address::{self, TrustedProxies};
 use crate::net::Peer;
+use crate::net::http::hold_fields;
 pub(super) use crate::net::http::{add_via, is_loop};
 
 /// Sets the fields that say who asked, on a request to the app: what trusted proxies say is kept and added to, so that the
@@ -16,6 +17,10 @@ pub(super) fn identify(
     trusted: &TrustedProxies,
     app: &str,
 ) -> Result<()> {
+    for name in hold_fields(&request.headers) {
+        // The app's to say: one that gives back what it was sent must not be made to say it.
+        request.remove_header(&name);
+    }
     client_address::way(peer, &request.headers, trusted).tell(request, app)
 }
 

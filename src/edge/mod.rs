@@ -1,8 +1,9 @@
 //! The public listener: subscribers under the prefix, the app behind everything else.
 //!
 //! [`Edge`] is the reverse proxy's behaviour as pingora wants it, one file per concern: where a request goes (`route`),
-//! who asks (`client_address`), what the app is told of that (`forward`), webhooks that are served here too (`exposed`), upgraded connections (`tunnel`), what
-//! is counted (`metrics`). `subscribe` answers what is under the prefix, and `access` says who may have it.
+//! who asks (`client_address`), what the app is told of that (`forward`), webhooks that are served here too (`exposed`), upgraded connections (`tunnel`), answers of
+//! the app that become streams (`hold`), what is counted (`metrics`). `subscribe` answers what is under the prefix, and
+//! `access` says who may have it.
 
 mod accept;
 mod access;
@@ -14,6 +15,7 @@ mod exposed;
 mod forward;
 mod forwarded;
 mod history;
+mod hold;
 mod metrics;
 mod page;
 mod problem;

@@ -20,6 +20,7 @@ use pingora::{BError, Error, ErrorSource, ErrorType, Result};
 
 use super::exposed::Exposed;
 use super::forward;
+use super::hold::{self, Hold};
 use super::metrics::Metrics;
 use super::problem::{self, Problem};
 use super::route::{Route, Target, route};
@@ -48,10 +49,10 @@ pub struct Edge {
     pub(super) metrics: Metrics,
     pub(super) tunnels: Tunnels,
     pub(super) exposed: Option<Arc<dyn Exposed>>,
-    subscribe: Option<Subscribe>,
+    pub(super) subscribe: Option<Subscribe>,
     roots: Roots,
     resolver: Resolver,
-    failures: Throttle,
+    pub(super) failures: Throttle,
 }
 
 impl Edge {
@@ -110,6 +111,7 @@ pub struct Context {
     pub(super) asked: Option<Instant>,
     request_ended: bool,
     pub(super) answered: bool,
+    pub(super) hold: Hold,
 }
 
 impl Context {
@@ -209,6 +211,7 @@ impl ProxyHttp for Edge {
         let authority = ctx.app.as_ref().map(App::authority).unwrap_or_default();
         forward::identify(request, peer(session), &self.settings.load().trusted_proxies, &authority)?;
         forward::add_via(request, session.req_header().version)?;
+        self.note_place(ctx);
         ctx.asked = Some(Instant::now());
         if ctx.request_ended {
             // A retry.
@@ -243,9 +246,11 @@ impl ProxyHttp for Edge {
         ctx: &mut Context,
     ) -> Result<()> {
         if answer.status.is_informational() {
+            hold::strip(answer);
             return Ok(());
         }
         self.note_answer(answer, ctx);
+        self.accept_hold(session, answer, ctx)?;
         ctx.arm(Wait::Progress, |app| app.timeouts().idle);
         if is_event_stream(answer)
             && let Some(control) = &ctx.control
@@ -271,6 +276,17 @@ impl ProxyHttp for Edge {
         Ok(())
     }
 
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        ctx: &mut Context,
+    ) -> Result<Option<Duration>> {
+        ctx.hold.see(body.as_deref());
+        Ok(None)
+    }
+
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
@@ -293,6 +309,9 @@ impl ProxyHttp for Edge {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+        if self.answer_unheld(session, ctx).await {
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
         let problem = problem_of(error, ctx);
         self.note_failure(session, error, problem, ctx);
         let begun = session.response_written().is_some_and(|answer| !answer.status.is_informational());
@@ -303,6 +322,13 @@ impl ProxyHttp for Edge {
             session.downstream_session.shutdown().await;
         }
         FailToProxy { error_code: problem.map_or(0, |p| p.status), can_reuse_downstream: false }
+    }
+
+    /// Runs when a request is over. The session may be an empty one by then, so nothing is asked of it.
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Context) {
+        if error.is_none() {
+            self.go_on(session, ctx).await;
+        }
     }
 
     /// They are noted in `fail_to_proxy`, fewer and without what a URL may hold.

@@ -116,6 +116,18 @@ pub(super) fn read(
     reading.finish(last_event_id, topics)
 }
 
+/// The cursor of a request that is not read for anything else: what is under the prefix means the same elsewhere.
+pub(super) fn cursor(query: Option<&[u8]>, last_event_id: Option<&[u8]>) -> Option<Box<[u8]>> {
+    let mut reading = Reading::default();
+    let query = query.filter(|query| query.len() <= QUERY_BYTES).unwrap_or_default();
+    for (name, value) in form::pairs(query) {
+        if Parameter::named(&name) == Some(Parameter::LastEventId) {
+            reading.take_cursor(value);
+        }
+    }
+    last_event_id.filter(|id| !id.is_empty()).map(Box::from).or(reading.cursor)
+}
+
 /// For the fuzzer: how many topics and patterns a request names, or what is wrong with it.
 ///
 /// # Errors
@@ -243,7 +255,7 @@ impl Reading {
 }
 
 /// A topic's name or a pattern. The server's own names are refused in both: nothing is published there.
-fn pattern(text: &str) -> Result<Pattern, AskError> {
+pub(super) fn pattern(text: &str) -> Result<Pattern, AskError> {
     let read = if text.starts_with(RESERVED_PREFIX) {
         Err(NameError::Reserved)
     } else if text.contains('*') {
@@ -254,7 +266,7 @@ fn pattern(text: &str) -> Result<Pattern, AskError> {
     read.map_err(|why| AskError::topic(text, why))
 }
 
-fn format(text: &str) -> Option<Format> {
+pub(super) fn format(text: &str) -> Option<Format> {
     match text {
         "plain" => Some(Format::Plain),
         "envelope" => Some(Format::Envelope),
@@ -271,7 +283,7 @@ fn since(text: &str) -> Option<Since> {
 }
 
 /// Decimal digits alone: no sign, no space.
-fn number(text: &str, least: usize, most: usize) -> Option<usize> {
+pub(super) fn number(text: &str, least: usize, most: usize) -> Option<usize> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten().filter(|n| (least..=most).contains(n))
 }

@@ -16,7 +16,7 @@ use super::accept::{self, Wanted};
 use super::access::{self, Gate};
 use super::answer::{self, Asker, Common, Cookies, METHODS};
 use super::ask::AskError;
-use super::client_address;
+use super::client_address::{self, TrustedProxies};
 use super::history::{History, Listener};
 use super::query::{self, Asked};
 use super::route::Target;
@@ -32,7 +32,7 @@ use crate::sse::Framing;
 
 /// Bytes of a stream's send buffer in the kernel, which doubles it for its own use. Kernel buffers count in a pod's
 /// memory: without a cap a slow subscriber gets up to 4 MiB of it. It holds a few hundred small events.
-const SEND_BUFFER: usize = 64 << 10;
+pub(super) const SEND_BUFFER: usize = 64 << 10;
 
 /// Which topic rule the subscriptions to these topics are counted under.
 pub type RuleOf = Arc<dyn Fn(&Selector) -> Arc<str> + Send + Sync>;
@@ -62,12 +62,6 @@ pub(super) struct Terms {
 impl Terms {
     /// The terms for `request`, by the settings of a moment that is not before `judged`.
     fn of(settings: &Settings, judged: Round, peer: Peer, request: &RequestHeader) -> Self {
-        let client = client_address::client(peer, &request.headers, &settings.trusted_proxies);
-        let remote = match peer {
-            Peer::Ip(address) if client == Some(address.ip()) => Some(address),
-            // A proxy's word has no port that means something here.
-            _ => client.map(|address| SocketAddr::new(address, 0)),
-        };
         let cookies = if access::depends_on_cookies(settings) { Cookies::Read } else { Cookies::Unread };
         Self {
             overload: settings.overload,
@@ -75,8 +69,18 @@ impl Terms {
             common: Common::of(settings.cors.as_ref(), cookies, &request.method, &request.headers),
             access: access::Terms::of(settings, peer, request),
             judged,
-            remote,
+            remote: remote(peer, &request.headers, &settings.trusted_proxies),
         }
+    }
+}
+
+/// Who asks, behind whatever proxies are trusted.
+pub(super) fn remote(peer: Peer, headers: &HeaderMap, trusted: &TrustedProxies) -> Option<SocketAddr> {
+    let client = client_address::client(peer, headers, trusted);
+    match peer {
+        Peer::Ip(address) if client == Some(address.ip()) => Some(address),
+        // A proxy's word has no port that means something here.
+        _ => client.map(|address| SocketAddr::new(address, 0)),
     }
 }
 
@@ -121,6 +125,21 @@ impl Subscribe {
         let gate = Arc::new(Gate::new(access));
         let history = History::new(Arc::clone(&fanout), lifecycle, requests, Arc::clone(&gate));
         Self { fanout, history, rule_of, gate }
+    }
+
+    /// Where its streams are opened.
+    pub(super) fn fanout(&self) -> &Arc<Fanout> {
+        &self.fanout
+    }
+
+    /// Who says who may listen.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The rule that a subscription to `selector` is counted under.
+    pub(super) fn rule(&self, selector: &Selector) -> Arc<str> {
+        (self.rule_of)(selector)
     }
 
     /// What holds for `request`.

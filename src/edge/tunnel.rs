@@ -79,11 +79,12 @@ impl Edge {
         let timeouts = app.timeouts();
         ctx.asked = Some(Instant::now());
         let asked = timeout(timeouts.first_byte, ask(&mut upgrade, request)).await;
-        let answer = asked
+        let mut answer = asked
             .or_err(ErrorType::ReadTimedout, "the upgrade's answer")
             .and_then(|r| r)
             .map_err(Error::into_up)?;
         self.note_answer(&answer, ctx);
+        self.refuse_hold(session, &mut answer, ctx)?;
         if answer.status != StatusCode::SWITCHING_PROTOCOLS {
             upgrade.read_timeout = Some(timeouts.idle);
             return refused(session, upgrade, answer).await;

@@ -28,7 +28,8 @@ pub struct Admission {
     pub remote: Option<SocketAddr>,
     /// How the body is framed.
     pub framing: Framing,
-    /// The response's head, up to and including the empty line.
+    /// What goes before the stream's first block: the response's head, up to and including the empty line; or whatever a
+    /// response that has begun already still lacks, framed, and that may be nothing.
     pub head: Bytes,
     /// The name of the topic rule it is counted under.
     pub rule: Arc<str>,

@@ -29,6 +29,7 @@ struct State {
     armed: Option<Armed>,
     expired: Option<Wait>,
     stream: bool,
+    keep_last_chunk: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,21 @@ impl Control {
     /// ([`crate::lifecycle::Phase::Ending`]). One that says so later than that must look at the phase itself.
     pub fn end_with_drain(&self) {
         self.state().stream = true;
+    }
+
+    /// The answer's body goes on after whoever writes it now has ended it: its last chunk stays in the connection until
+    /// [`super::Conn::take_back_last_chunk`]. A connection that is closed before that has not said that the body is whole.
+    pub fn keep_last_chunk(&self) {
+        self.state().keep_last_chunk = true;
+    }
+
+    /// The next last chunk is the body's.
+    pub(super) fn let_last_chunk_go(&self) {
+        self.state().keep_last_chunk = false;
+    }
+
+    pub(super) fn keeps_last_chunk(&self) -> bool {
+        self.state().keep_last_chunk
     }
 
     pub(super) fn ends_with_drain(&self) -> bool {

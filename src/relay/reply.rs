@@ -12,7 +12,7 @@ use super::backoff::told;
 use super::limits::REPLY_BYTES;
 use super::webhook::is_hop_by_hop;
 use crate::event::Millis;
-use crate::net::http::Answer;
+use crate::net::http::{Answer, is_hold};
 
 /// The app's answer to a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Reply {
         let fields: Vec<_> = head
             .headers
             .iter()
-            .filter(|(name, _)| !is_hop_by_hop(name, &head.headers))
+            .filter(|(name, _)| !is_hop_by_hop(name, &head.headers) && !is_hold(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         let size: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();

@@ -129,7 +129,7 @@ async function givenUp() {
     await maya.say('Before.');
     // A proxy on the way answers for a while in place of sidestream.
     let refused = 0;
-    await maya.page.route('**/topics/**', (route) => {
+    await maya.page.route('**/listen*', (route) => {
       refused += 1;
       return route.fulfill({ status: 502, body: 'Bad Gateway' });
     });
@@ -137,7 +137,7 @@ async function givenUp() {
     await eventually(() => refused > 0, 'the page to meet the 502');
     await maya.page.locator('#state[data-state="connecting"]').waitFor();
     const asked = maya.page.waitForRequest((request) => request.url().includes('last-event-id='));
-    await maya.page.unroute('**/topics/**');
+    await maya.page.unroute('**/listen*');
     await asked;
     await maya.live();
     await maya.page.locator('.gap').waitFor();

@@ -40,6 +40,13 @@ async function withCookie(origin, url, value, on, init) {
   return { seen, set, events: () => seen.list.filter(({ kind }) => kind === 'event'), close: () => context.close() };
 }
 
+/** The n-th stream through the tap, once the head of its answer is there. */
+async function answered(tap, n) {
+  const exchange = await tap.stream(n);
+  await exchange.response.wait((text) => text.includes('\r\n\r\n'), 'an answer');
+  return exchange;
+}
+
 const opened = (page) => page.seen.wait(({ kind }) => kind === 'open', 'the stream to open');
 const gaveUp = (page) => page.seen.wait(({ kind, closed }) => kind === 'error' && closed, 'the browser to give up');
 
@@ -47,23 +54,25 @@ const gaveUp = (page) => page.seen.wait(({ kind, closed }) => kind === 'error' &
 async function grantEnds() {
   await stage({ auth, topics, edge: { retry: '100ms..200ms' } }, async (server) => {
     const tap = await Tap.to(server.ports.edge);
-    const page = await withCookie(tap.url, '/topics/orders', await token(4), tap.url);
+    const page = await withCookie(tap.url, '/topics/orders', await token(12), tap.url);
     await opened(page);
     const { cursor } = await server.publish('orders', 'before');
     await page.seen.wait(withData('before'), 'an event');
     // While it lasts, the page gets a new cookie, which ends soon as well.
-    await page.set(await token(9));
+    await page.set(await token(20));
     const first = await tap.stream(0);
     await first.response.wait(() => ended(first), 'a clean end');
     assert.match(streamText(first), /retry: \d+\n\n$/, 'with a fresh retry before it');
     await server.publish('orders', 'between');
     await page.seen.wait(withData('between'), 'what was published meanwhile');
-    const second = await tap.stream(1);
+    const second = await answered(tap, 1);
     assert.equal(header(second, 'last-event-id'), cursor, 'it resumes where it was');
     assert.match(second.text, /^HTTP\/1\.1 200 /);
     await gaveUp(page);
-    const third = await tap.stream(2);
-    assert.match(third.text, /^HTTP\/1\.1 401 /, 'and with a stale cookie it is nobody’s stream');
+    // Its end was a little before the token's, so it may have been let in once more for what was left.
+    const statuses = tap.exchanges.list.filter(({ request }) => request.startsWith('GET /topics')).map(({ text }) => text.slice(9, 12));
+    assert.equal(statuses.pop(), '401', 'and with a stale cookie it is nobody’s stream');
+    assert.ok(statuses.every((status) => status === '200'), statuses.join());
     assert.deepEqual(datas(page), ['before', 'between'], 'without a gap, a hole or a double');
     assert.equal(await reasons(server, 'expired'), 1);
     await server.subscribers(0);
@@ -126,7 +135,7 @@ async function otherPages() {
 
       const foreign = await withCookie(stranger.url, target, good, tap.url, WITH_CREDENTIALS);
       await gaveUp(foreign);
-      const asked = await tap.stream(2);
+      const asked = await answered(tap, 2);
       assert.equal(header(asked, 'cookie'), `session=${good}`, 'its cookie was sent');
       assert.match(asked.text, /^HTTP\/1\.1 401 /, 'and did not count');
       assert.doesNotMatch(asked.text, /access-control-allow/i);
@@ -139,12 +148,12 @@ async function otherPages() {
       const page = await context.newPage();
       await page.goto(far);
       await page.evaluate((url) => fetch(url, { mode: 'no-cors', credentials: 'include' }).catch(() => {}), target);
-      const silent = await tap.stream(3);
+      const silent = await answered(tap, 3);
       assert.equal(header(silent, 'sec-fetch-site'), 'cross-site');
       assert.match(silent.text, /^HTTP\/1\.1 401 /);
       // A link from there is a navigation, with its cookie, and cross-site all the same.
       await page.evaluate((url) => { location.href = url; }, target).catch(() => {});
-      const followed = await tap.stream(4);
+      const followed = await answered(tap, 4);
       assert.equal(header(followed, 'sec-fetch-site'), 'cross-site');
       assert.match(followed.text, /^HTTP\/1\.1 401 /);
       for (const one of [ours, without, foreign, context]) await one.close();

@@ -36,14 +36,14 @@ impl Front {
     }
 
     pub fn start_trusting(upstream: Option<Upstream>, roots: Roots) -> Self {
-        Self::start_with(upstream, roots, |edge, _| edge)
+        Self::start_with(upstream, roots, |edge, _, _| edge)
     }
 
     /// With an edge that is made into more than a proxy.
     pub fn start_with(
         upstream: Option<Upstream>,
         roots: Roots,
-        more: impl FnOnce(Edge, &Lifecycle) -> Edge,
+        more: impl FnOnce(Edge, &Lifecycle, &Live<Settings>) -> Edge,
     ) -> Self {
         let timeouts = UpstreamTimeouts {
             connect: Duration::from_secs(2),
@@ -66,8 +66,8 @@ impl Front {
         let registry = Registry::new();
         let (phase, lifecycle) = Lifecycle::new();
         phase.send(Phase::Serving).unwrap();
-        let edge = Edge::new(live, lifecycle.clone(), Metrics::register(&registry).unwrap(), roots);
-        let edge = more(edge, &lifecycle);
+        let edge = Edge::new(live.clone(), lifecycle.clone(), Metrics::register(&registry).unwrap(), roots);
+        let edge = more(edge, &lifecycle, &live);
         let running = Running::start_in(proxy(edge), 1000, Limits::default(), phase, lifecycle);
         Self { running, registry, settings }
     }

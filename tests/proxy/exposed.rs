@@ -95,7 +95,7 @@ impl Public {
     async fn start(settings: ingress::Settings) -> Self {
         let app = App::start().await;
         let mut webhooks = None;
-        let front = Front::start_with(Some(to_port(app.port)), Roots::System, |edge, lifecycle| {
+        let front = Front::start_with(Some(to_port(app.port)), Roots::System, |edge, lifecycle, _| {
             let made = webhooks.insert(Webhooks::new(settings, lifecycle));
             edge.with_exposed(Arc::clone(made) as Arc<dyn Exposed>)
         });
@@ -340,7 +340,7 @@ impl Exposed for Fickle {
 async fn a_path_that_is_taken_back_meanwhile_is_the_apps_with_its_body() {
     let app = App::start().await;
     let upstream = Some(to_port(app.port));
-    let front = Front::start_with(upstream, Roots::System, |edge, _| edge.with_exposed(Arc::new(Fickle)));
+    let front = Front::start_with(upstream, Roots::System, |edge, _, _| edge.with_exposed(Arc::new(Fickle)));
     let answer = front.running.exchange(post("/webhooks/github", "Connection: close\r\n", "body")).await;
     assert!(answer.ends_with("\r\n\r\n4 bytes"), "{answer}");
 }

@@ -4,6 +4,7 @@ mod app;
 mod edge;
 mod exposed;
 mod harness;
+mod hold;
 mod net;
 mod proxied;
 mod tls;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::provider::{Provider, authority};
 use crate::support::token::{Pair, claims};
-use crate::support::{Answer, Gateway, Request, Sender, exchange, get, until};
+use crate::support::{Answer, End, Gateway, Request, Sender, exchange, get, until};
 
 const OPENED: &str = "sidestream_connections_opened_total";
 
@@ -92,6 +92,8 @@ async fn keys_come_late_change_and_stay_through_an_outage() {
     // A reload keeps what was fetched, and judges who listens by the keys of now.
     gateway.rewrite(&format!("{}\n", yaml(&provider)));
     gateway.says("configuration reloaded").await;
+    let (items, end) = stream.rest().await;
+    assert_eq!(end, End::Clean, "its key is gone: {items:?}");
     assert_eq!(page(&gateway, &new).await, 200);
     assert!(provider.asked() < 20, "{} requests", provider.asked());
     assert!(!gateway.stderr().contains(&new) && !gateway.stderr().contains(&old));

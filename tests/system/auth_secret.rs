@@ -58,7 +58,8 @@ async fn a_token_is_nowhere_but_in_the_request() {
             let request =
                 format!("GET {target} HTTP/1.1\r\nHost: test\r\n{headers}Accept: application/json\r\n\r\n");
             let answer = exchange(&gateway.edge, request).await;
-            answers += &format!("{}{}", answer.head, answer.text());
+            answers += &answer.head;
+            answers += &answer.text();
         }
     }
     let mut stream = Request::to(format!("/topics/orders.1?access_token={good}")).open(&gateway).await;

@@ -71,7 +71,7 @@ async fn overloaded(request: &Request, gateway: &Gateway) -> String {
 
 #[tokio::test]
 async fn subscribers_over_the_clamp_are_told_to_come_back_and_admin_answers() {
-    let gateway = Gateway::start_with("", |command| limited(command, 256)).await;
+    let gateway = Gateway::start_with("", |command| limited(command, 320)).await;
     let said = gateway.stderr();
     let streams = said.split("\"streams\":").nth(1).and_then(|rest| rest.split([',', '}']).next());
     let clamp: usize = streams.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
@@ -95,7 +95,7 @@ async fn subscribers_over_the_clamp_are_told_to_come_back_and_admin_answers() {
     for path in ["/metrics", "/healthz", "/readyz", "/api/info"] {
         assert_eq!(get(&gateway.admin, path).await.status, 200, "{path}");
     }
-    assert!(gateway.open_files() < 256);
+    assert!(gateway.open_files() < 320);
     drop(crowd);
     let accepted = Sender::open(&gateway).await.publish("orders", "1").await;
     assert_eq!(accepted.subscribers, clamp as u64);

@@ -4,7 +4,7 @@ const $ = (id) => document.getElementById(id);
 
 // ---- listening --------------------------------------------------------------------------------
 
-const STREAM = '/topics/chat';
+const STREAM = '/listen'; // the app's: it greets, and has sidestream go on
 const againMs = () => 2000 + Math.random() * 4000; // spread out, so that not all pages come at once
 
 const GAPS = {
@@ -21,14 +21,7 @@ function listen() {
   // A new EventSource has no memory of the old one, and no header can be set: so the query tells.
   source = new EventSource(lastId ? `${STREAM}?last-event-id=${encodeURIComponent(lastId)}` : STREAM);
 
-  source.onopen = () => {
-    show('live', 'Live');
-    if (!welcomed) {
-      welcomed = true;
-      note('Welcome! Everyone who has this page open sees what you say.');
-      join();
-    }
-  };
+  source.onopen = () => show('live', 'Live');
 
   source.onerror = () => {
     show('connecting', 'Reconnecting…');
@@ -37,6 +30,12 @@ function listen() {
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, againMs());
   };
 
+  on('welcome', ({ text }) => {
+    if (welcomed) return; // the app greets whoever comes, also who comes back
+    welcomed = true;
+    note(text);
+    join();
+  });
   on('said', ({ id, name, text, at }) => {
     const item = line('said', id === undefined ? undefined : `said-${id}`);
     if (!item) return; // it was shown before
@@ -53,7 +52,7 @@ function listen() {
 
 function on(type, act) {
   source.addEventListener(type, (event) => {
-    lastId = event.lastEventId;
+    lastId = event.lastEventId || lastId; // the app's greeting has none
     const atEnd = $('scroller').scrollHeight - $('scroller').scrollTop - $('scroller').clientHeight < 80;
     act(JSON.parse(event.data));
     if (atEnd) $('scroller').scrollTop = $('scroller').scrollHeight;

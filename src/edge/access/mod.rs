@@ -17,7 +17,8 @@ mod refusal;
 mod site;
 mod token;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
@@ -121,6 +122,29 @@ impl Gate {
             self.0.failures.count(reason);
             refusal
         })
+    }
+
+    /// Admits a stream that the app itself makes: its word is enough for whatever is not denied to everybody.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`], counted.
+    pub fn hold(&self, auth: &Auth, wanted: &Selector) -> Result<(), Refusal> {
+        if !auth.rules.needs(wanted).denied {
+            return Ok(());
+        }
+        let (refusal, reason) = denied(Denied::Rule, None);
+        self.0.failures.count(reason);
+        Err(refusal)
+    }
+
+    /// What a stream is to hold that the app itself makes, for as long as it says. Streams without an end share theirs.
+    pub fn held(&self, timeout: Option<Duration>) -> Arc<Grant> {
+        static ENDLESS: LazyLock<Arc<Grant>> =
+            LazyLock::new(|| Arc::new(Grant { held: true, ..Grant::default() }));
+        let Some(timeout) = timeout else { return Arc::clone(&ENDLESS) };
+        let Millis(now) = (self.0.clock)();
+        let ends = Some(Millis(now.saturating_add(timeout.as_millis() as u64)));
+        Arc::new(Grant { held: true, ends, ..Grant::default() })
     }
 
     /// The refusal for who held `grant`, or was one of everybody, and is not granted any more what it waited for.
@@ -232,14 +256,12 @@ fn excused(place: Place, doubt: Doubt, needs: Needs) -> bool {
     if needs.denied && doubt == Doubt::NoKeys {
         return true;
     }
-    match place {
-        Place::Query => false,
+    if place != Place::Query && needs.forward && !needs.jwt {
         // The app is told it, and judges it.
-        Place::Header | Place::Cookie if needs.forward && !needs.jwt => doubt != Doubt::Revoked,
-        Place::Header => false,
-        // Nothing hangs on it; or something does, and then it is none.
-        Place::Cookie => needs.nothing() || needs.denied,
+        return doubt != Doubt::Revoked;
     }
+    // A cookie comes by itself: nothing hangs on it here, or what does nobody gets.
+    place == Place::Cookie && (needs.nothing() || needs.denied)
 }
 
 fn refused(doubt: Doubt) -> (Refusal, &'static str) {
@@ -256,5 +278,67 @@ fn denied(why: Denied, doubt: Option<Doubt>) -> (Refusal, &'static str) {
         (Denied::NoToken, Some(doubt)) => refused(doubt),
         (Denied::NoToken, None) => (Refusal::NoToken, why.reason()),
         (Denied::Topic, _) => (Refusal::NotGranted, why.reason()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_believed_is_passed_over_only_where_nothing_hangs_on_it() {
+        let needs = |jwt, forward, denied| Needs { jwt, forward, denied };
+        let bad = Doubt::Bad("expired");
+        for (wants, doubt, header, query, cookie) in [
+            (needs(false, false, false), bad, false, false, true),
+            (needs(false, false, false), Doubt::NoKeys, false, false, true),
+            (needs(false, false, false), Doubt::Revoked, false, false, true),
+            (needs(true, false, false), bad, false, false, false),
+            (needs(true, false, false), Doubt::NoKeys, false, false, false),
+            (needs(true, true, false), bad, false, false, false),
+            (needs(false, true, false), bad, true, false, true),
+            (needs(false, true, false), Doubt::NoKeys, true, false, true),
+            (needs(false, true, false), Doubt::Revoked, false, false, false),
+            (needs(true, false, true), bad, false, false, true),
+            (needs(true, false, true), Doubt::NoKeys, true, true, true),
+        ] {
+            for (place, want) in [(Place::Header, header), (Place::Query, query), (Place::Cookie, cookie)] {
+                assert_eq!(excused(place, doubt, wants), want, "{place:?} {doubt:?} {wants:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_reason_is_counted_from_the_start() {
+        let registry = prometheus::Registry::new();
+        let failures = Failures::register(&registry).unwrap();
+        let tokens = [
+            TokenError::TooLarge,
+            TokenError::Malformed,
+            TokenError::MalformedClaim("exp"),
+            TokenError::Critical,
+            TokenError::Algorithm,
+            TokenError::NoKeys,
+            TokenError::UnknownKey,
+            TokenError::Ambiguous,
+            TokenError::Signature,
+            TokenError::NoExpiry,
+            TokenError::Expired,
+            TokenError::NotYet,
+            TokenError::Issuer,
+            TokenError::Audience,
+            TokenError::Required("x".to_owned()),
+        ];
+        let denied = [Denied::Rule, Denied::NoToken, Denied::Topic, Denied::App];
+        let app = [
+            AppRefusal::Unauthorized { challenges: Arc::default() },
+            AppRefusal::Forbidden,
+            AppRefusal::Failed(crate::forward::Failure::Unset),
+        ];
+        let before = registry.gather()[0].get_metric().len();
+        tokens.iter().for_each(|why| failures.count(why.reason()));
+        denied.iter().for_each(|why| failures.count(why.reason()));
+        app.iter().for_each(|why| failures.count(why.as_str()));
+        assert_eq!(registry.gather()[0].get_metric().len(), before);
     }
 }

@@ -129,6 +129,7 @@ mod tests {
         Ok(presented.map(|found| (found.place, found.token.to_owned())))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "to be compared with what may be an error")]
     fn at(place: Place, token: &str) -> Found {
         Ok(Some((place, token.to_owned())))
     }

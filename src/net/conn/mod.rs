@@ -4,9 +4,10 @@
 //!
 //! - it reads a request's whole head before the library is started, within [`super::Limits`]: slow, large or ambiguous heads
 //!   are refused in one place, and an idle connection holds no buffer;
-//! - it hands on exactly one request's bytes, chunks only while they are framed as they must be. What a caller sends early (a pipelined request, a WebSocket's first frame)
-//!   stays here for whoever is next;
+//! - it hands on exactly one request's bytes, and chunks only while they are framed as they must be. What a caller sends
+//!   early (a pipelined request, a WebSocket's first frame) stays here for whoever is next;
 //! - it keeps the deadline of its [`Control`];
+//! - it can keep an answer's last chunk back, so that whoever takes it over goes on with the body;
 //! - it can be had back ([`take_conn`]) and turned into a plain socket ([`Conn::into_socket`]).
 //!
 //! Its parts, in the order of a request: `request` takes the head in, `read` hands it on, `write` sends the answer;
@@ -89,6 +90,9 @@ struct Chunked {
     body: Chunks,
 }
 
+/// What ends a chunked body without trailers (RFC 9112, section 7.1).
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
 /// `owed` of a body whose end only its reader can tell.
 const ENDLESS: u64 = u64::MAX - 1;
 /// `owed` when there are no requests any more.
@@ -167,6 +171,18 @@ impl Conn {
             Io::Tcp(stream) => stream.into_std().map(Into::into),
             Io::Unix(stream) => stream.into_std().map(Into::into),
         }
+    }
+
+    /// Takes back the last chunk of an answer's body, which was written and kept ([`Control::keep_last_chunk`]): the body
+    /// goes on, and its next last chunk is sent. False, and nothing is changed, when anything else is unsent; what was said to the caller is then not known.
+    #[must_use]
+    pub fn take_back_last_chunk(&mut self) -> bool {
+        let kept = self.unsent[..] == LAST_CHUNK[..];
+        if kept {
+            self.unsent = BytesMut::new();
+            self.control.let_last_chunk_go();
+        }
+        kept
     }
 
     /// From now on all bytes of the caller are handed on as they come, those that came early first.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::request::HEAD_READ;
-use super::{Conn, OPEN};
+use super::{Conn, LAST_CHUNK, OPEN};
 
 /// Bytes of small writes that are put together: one full TCP segment on Ethernet.
 const WRITE_BUFFER: usize = 1460;
@@ -32,7 +32,8 @@ impl AsyncWrite for Conn {
         this.poll_deadline(cx)?;
         this.lingering = false;
         if this.unsent.len() + bytes.len() > WRITE_BUFFER {
-            ready!(this.poll_send(cx))?;
+            // More follows, so nothing of it was the last chunk.
+            ready!(this.poll_send_but(0, cx))?;
         }
         if bytes.len() < WRITE_BUFFER {
             this.unsent.extend_from_slice(bytes);
@@ -66,9 +67,18 @@ impl AsyncWrite for Conn {
 }
 
 impl Conn {
+    /// Sends what is buffered; the bytes of a last chunk stay when they are to be kept. A body's own bytes that look like one
+    /// stay, too, until more is written or for good: they are no whole event (no blank line is in them).
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.unsent.is_empty() {
-            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.unsent))? {
+        let kept = self.unsent.ends_with(LAST_CHUNK) && self.control.keeps_last_chunk();
+        self.poll_send_but(if kept { LAST_CHUNK.len() } else { 0 }, cx)
+    }
+
+    /// Sends what is buffered but for the last `kept` bytes.
+    fn poll_send_but(&mut self, kept: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.unsent.len() > kept {
+            let due = self.unsent.len() - kept;
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.unsent[..due]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 sent => self.unsent.advance(sent),
             }
