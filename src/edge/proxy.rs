@@ -31,7 +31,7 @@ use crate::lifecycle::{Lifecycle, Phase};
 use crate::live::Live;
 use crate::net::http::origin_form;
 use crate::net::upstream::{App, MAX_ADDRESSES, Resolver};
-use crate::net::{Control, Peer, Roots, UPSTREAM_POOL, Wait};
+use crate::net::{Control, Peer, Roots, UPSTREAM_POOL, Wait, has_bad_chunks};
 use crate::throttle::Throttle;
 
 const NOT_FOUND: Problem = Problem::new(404, "nothing is served here");
@@ -382,6 +382,7 @@ fn problem_of(error: &Error, ctx: &Context) -> Option<Problem> {
         (ErrorSource::Upstream, ReadTimedout | WriteTimedout) => Some(GATEWAY_TIMEOUT),
         (ErrorSource::Upstream, _) => Some(BAD_GATEWAY),
         (ErrorSource::Downstream, ReadTimedout) => Some(TIMEOUT),
+        (ErrorSource::Downstream, ReadError) if has_bad_chunks(error) => Some(BAD_REQUEST),
         (ErrorSource::Downstream, ReadError | WriteError | WriteTimedout | ConnectionClosed) => None,
         (ErrorSource::Downstream, _) | (_, InvalidHTTPHeader) => Some(BAD_REQUEST),
         _ => Some(INTERNAL),

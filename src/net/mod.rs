@@ -6,6 +6,7 @@
 //! the next request is read.
 
 mod address;
+mod chunks;
 pub(crate) mod client;
 mod conn;
 mod control;
@@ -21,6 +22,7 @@ pub(crate) mod upstream;
 
 pub use address::{Address, AddressError};
 pub use client::{Url, UrlError};
+pub(crate) use conn::has_bad_chunks;
 pub use conn::{Conn, Peer, take_conn};
 pub use control::{Control, Wait};
 pub(crate) use fds::UPSTREAM_POOL;

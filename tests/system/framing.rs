@@ -119,6 +119,13 @@ async fn chunks_that_are_none_end_the_request_and_both_connections() {
     let diary = Diary::start().await;
     let gateway = gateway(&diary).await;
     for body in [
+        "\r\n\r\n",
+        "\r\n4\r\nbody\r\n0\r\n\r\n",
+        ";a\r\n\r\n",
+        " \r\n\r\n",
+        "4 \r\nbody\r\n0\r\n\r\n",
+        "4;\nx\r\nbody\r\n0\r\n\r\n",
+        "0\r\nnonsense\r\n\r\n",
         "4\r\nbody0\r\n\r\n",
         "4\r\nbodyX\r\n0\r\n\r\n",
         "5\r\nbody\r\n0\r\n\r\n",
@@ -131,10 +138,13 @@ async fn chunks_that_are_none_end_the_request_and_both_connections() {
     ] {
         let head = "POST /chunks HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n";
         refused(&gateway.edge, &format!("{head}{body}{SMUGGLED}"), 400).await;
+        let webhook = head.replace("/chunks", "/webhooks/orders");
+        refused(&gateway.ingress, &format!("{webhook}{body}{SMUGGLED}"), 400).await;
         let wanted = format!("/after?{}", body.len());
         assert_eq!(ask(&gateway, &wanted).await.text(), format!("GET {wanted}"), "{body:?}");
     }
     assert!(diary.asked().iter().all(|asked| asked.starts_with("GET /after?")), "{:?}", diary.asked());
+    assert_eq!(gateway.metrics().await.get("sidestream_events_total{source=\"default\"}"), 0.0);
 }
 
 /// Extensions, trailers and leading zeros are a matter of this connection: none reaches the app.

@@ -4,8 +4,8 @@
 //!
 //! - it reads a request's whole head before the library is started, within [`super::Limits`]: slow, large or ambiguous heads
 //!   are refused in one place, and an idle connection holds no buffer;
-//! - it hands on exactly one request's bytes. What a caller sends early (a pipelined request, a WebSocket's first frame)
-//!   stays here for whoever is next;
+//! - it hands on exactly one request's bytes, and chunks only while they are framed as they must be. What a caller sends
+//!   early (a pipelined request, a WebSocket's first frame) stays here for whoever is next;
 //! - it keeps the deadline of its [`Control`];
 //! - it can keep an answer's last chunk back, so that whoever takes it over goes on with the body;
 //! - it can be had back ([`take_conn`]) and turned into a plain socket ([`Conn::into_socket`]).
@@ -36,6 +36,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::socket::Io;
 use self::write::Linger;
+use super::chunks::{BadChunks, Chunks};
 use super::control::Control;
 use super::service::Slot;
 
@@ -69,6 +70,8 @@ pub struct Conn {
     unread: BytesMut,
     /// Bytes of this request still to be handed on, head included. What follows is kept.
     owed: u64,
+    /// What of this request is chunked.
+    chunked: Option<Chunked>,
     /// Written to us, not yet to the socket.
     unsent: BytesMut,
     /// Unsent bytes have survived one poll for reading.
@@ -77,6 +80,14 @@ pub struct Conn {
     timer: Option<Pin<Box<Sleep>>>,
     linger: Option<Linger>,
     _slot: Slot,
+}
+
+/// A request with a chunked body, as far as it was handed on.
+#[derive(Debug)]
+struct Chunked {
+    /// Bytes of the head that are left.
+    head: usize,
+    body: Chunks,
 }
 
 /// What ends a chunked body without trailers (RFC 9112, section 7.1).
@@ -109,6 +120,7 @@ impl Conn {
             digest: Arc::new(digest),
             unread: BytesMut::new(),
             owed: 0,
+            chunked: None,
             unsent: BytesMut::new(),
             lingering: false,
             control: Control::default(),
@@ -175,7 +187,7 @@ impl Conn {
 
     /// From now on all bytes of the caller are handed on as they come, those that came early first.
     pub fn open(&mut self) {
-        self.owed = OPEN;
+        (self.owed, self.chunked) = (OPEN, None);
     }
 
     /// Fails when the deadline has passed; otherwise wakes the task when it does.
@@ -207,4 +219,10 @@ pub fn take_conn(session: &mut ServerSession) -> Option<Box<Conn>> {
         ServerSession::H1(h1) => h1.into_inner().into_any().downcast().ok(),
         _ => None,
     }
+}
+
+/// Whether the HTTP library's error comes of a body that was not handed on any further, since its chunks are broken.
+pub(crate) fn has_bad_chunks(error: &pingora::Error) -> bool {
+    let error = error.root_cause().downcast_ref::<io::Error>();
+    error.and_then(io::Error::get_ref).and_then(|cause| cause.downcast_ref::<BadChunks>()).is_some()
 }

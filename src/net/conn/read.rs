@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{Conn, ENDLESS};
+use super::{Chunked, Conn, ENDLESS};
 
 /// Bytes of the next request that are taken in early, at most. More stay in the kernel.
 const STASH: usize = 1024;
@@ -23,8 +23,10 @@ impl AsyncRead for Conn {
             return this.poll_fresh(cx, buf);
         }
         let owed = usize::try_from(this.owed).unwrap_or(usize::MAX);
-        let count = this.unread.len().min(owed).min(buf.remaining());
-        buf.put_slice(&this.unread.split_to(count));
+        let count = this.unread.len().min(owed).min(this.head_left()).min(buf.remaining());
+        let bytes = this.unread.split_to(count);
+        this.look_at(&bytes)?;
+        buf.put_slice(&bytes);
         if this.unread.is_empty() {
             this.unread = BytesMut::new();
         }
@@ -62,8 +64,28 @@ impl Conn {
             let read = rest.filled().len();
             buf.advance(read);
         }
+        self.look_at(&buf.filled()[before..])?;
         self.handed(buf.filled().len() - before);
         Poll::Ready(Ok(()))
+    }
+
+    /// What may be handed on at once: a chunked body's head comes alone, so that what is wrong behind it is the body's.
+    fn head_left(&self) -> usize {
+        self.chunked.as_ref().map(|chunked| chunked.head).filter(|head| *head > 0).unwrap_or(usize::MAX)
+    }
+
+    /// Fails before anything is handed on of chunks that are broken.
+    fn look_at(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.chunked {
+            None => Ok(()),
+            Some(Chunked { head: 0, body }) => {
+                body.take(bytes).map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
+            }
+            Some(Chunked { head, .. }) => {
+                *head -= bytes.len();
+                Ok(())
+            }
+        }
     }
 
     fn handed(&mut self, bytes: usize) {

@@ -9,7 +9,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Conn, ENDLESS};
+use super::{Chunked, Conn, ENDLESS};
+use crate::net::chunks::Chunks;
 use crate::net::head::{self, Framing};
 use crate::net::refusal::Refusal;
 use crate::net::service::Limits;
@@ -97,7 +98,10 @@ impl Conn {
                 return Err(Refusal::TooLarge);
             }
             if let Some(end) = end {
-                self.owed = match head::check(&self.unread[..end])? {
+                let framing = head::check(&self.unread[..end])?;
+                self.chunked =
+                    (framing == Framing::Chunked).then(|| Chunked { head: end, body: Chunks::new() });
+                self.owed = match framing {
                     Framing::Length(length) => end as u64 + length,
                     Framing::Chunked => ENDLESS,
                 };

@@ -9,6 +9,7 @@ use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
 
 use super::budget::Held;
+use crate::net::has_bad_chunks;
 
 /// Bounds on one body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +131,7 @@ async fn collect(session: &mut ServerSession, limit: usize, held: Option<&Held>)
 fn classify(error: &pingora::Error) -> BodyError {
     use pingora::ErrorType::{ConnectionClosed, ReadError, ReadTimedout};
     match error.etype() {
+        _ if has_bad_chunks(error) => BodyError::Framing,
         ConnectionClosed | ReadError | ReadTimedout => BodyError::Ended,
         _ => BodyError::Framing,
     }
