@@ -120,6 +120,8 @@ pub struct Facts {
     pub proofs: Vec<Proof>,
     /// Whether path and query are signed.
     pub target: Target,
+    /// How long its senders wait for an answer before they count it as failed, where that is known and short.
+    pub patience: Option<Duration>,
 }
 
 /// Whether path and query of a request are signed.

@@ -105,6 +105,12 @@ impl Respond {
         self
     }
 
+    /// How long the log has.
+    #[must_use]
+    pub fn append_time(&self) -> Duration {
+        self.deadline
+    }
+
     fn has_content(&self) -> bool {
         !matches!(self.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
     }

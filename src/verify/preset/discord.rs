@@ -38,6 +38,7 @@ pub fn discord(public_keys: &[Secret], tolerance: Duration) -> Result<Scheme, Re
         id: IdRule::First(vec![Locator::Body("/id")]),
         kind: Some(Locator::Body("/event/type")),
         handshake: Some(Handshake::Discord),
+        patience: Some(Duration::from_secs(3)),
         ..Facts::default()
     };
     scheme("discord", parameters, facts, public_keys)

@@ -2,6 +2,8 @@
 //!
 //! Only the body is signed. An id may come once for each topic that a change belongs to, so both tell a delivery.
 
+use std::time::Duration;
+
 use crate::secret::Secret;
 use crate::verify::engine::{Fields, Form, Method, Parameters, Part};
 use crate::verify::{Algorithm, Encoding, Facts, IdRule, KeyForm, Refused, Scheme};
@@ -25,6 +27,7 @@ pub fn shopify(secrets: &[Secret]) -> Result<Scheme, Refused> {
     let facts = Facts {
         id: IdRule::Joined(vec![in_header("x-shopify-webhook-id"), in_header("x-shopify-topic")]),
         kind: Some(in_header("x-shopify-topic")),
+        patience: Some(Duration::from_secs(5)),
         ..Facts::default()
     };
     scheme("shopify", parameters, facts, secrets)

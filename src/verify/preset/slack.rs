@@ -32,6 +32,7 @@ pub fn slack(secrets: &[Secret], tolerance: Duration) -> Result<Scheme, Refused>
         id: IdRule::First(vec![Locator::Body("/event_id")]),
         kind: Some(Locator::Body("/event/type")),
         handshake: Some(Handshake::Slack),
+        patience: Some(Duration::from_secs(3)),
         ..Facts::default()
     };
     scheme("slack", parameters, facts, secrets)

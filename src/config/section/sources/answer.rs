@@ -10,7 +10,7 @@ use super::At;
 use crate::config::marks::member;
 use crate::config::section::between;
 use crate::config::written::{Span, Text};
-use crate::ingress::{APPEND_TIME, Respond};
+use crate::ingress::Respond;
 use crate::relay::{Mode, Plan};
 
 /// Bounds on how long the log may take. The longest that a provider waits is half a minute.
@@ -35,21 +35,10 @@ pub(super) struct Raw {
     deadline: Option<Text<Span>>,
 }
 
-/// How long the log may take where senders wait less than most: below their own time-outs, so that what they are told is
-/// an honest 503 and not nothing.
-fn deadline(verifier: &str) -> Duration {
-    match verifier {
-        // Both give up after 3 s.
-        "slack" | "discord" => Duration::from_millis(2500),
-        // 5 s.
-        "shopify" => Duration::from_secs(4),
-        _ => APPEND_TIME,
-    }
-}
-
-/// The answer of a source with this verifier. None when something is wrong, which has been reported.
-pub(super) fn build(raw: Option<&Raw>, verifier: Option<&str>, at: &mut At<'_, '_, '_>) -> Option<Respond> {
-    let respond = Respond::default().deadline(deadline(verifier.unwrap_or_default()));
+/// The answer of a source whose log has so long unless it says otherwise. None when something is wrong, which has been
+/// reported.
+pub(super) fn build(raw: Option<&Raw>, deadline: Duration, at: &mut At<'_, '_, '_>) -> Option<Respond> {
+    let respond = Respond::default().deadline(deadline);
     let Some(raw) = raw else { return Some(respond) };
     let mut respond = match raw.status.map(|status| respond.clone().status(status)) {
         None => respond,

@@ -5,6 +5,7 @@ mod dedupe;
 mod handshake;
 mod list;
 mod mapping;
+mod patience;
 mod relations;
 mod relay;
 mod steps;
@@ -21,6 +22,7 @@ use crate::verify::Scheme;
 
 use self::dedupe::ReplayGuard;
 use self::mapping::{Binary, OnError};
+use self::patience::{Shares, Waits};
 use super::ingress::{MAX_BODY, Rate};
 use super::verify;
 
@@ -151,8 +153,10 @@ impl Raw {
             rate_per_ip: self.rate_per_ip.and_then(Rate::build),
         };
         let steps = self.steps(at);
-        let respond = answer::build(self.respond.as_ref(), scheme.as_ref().map(Scheme::name), at);
-        let plan = self.relay.as_ref().map(|relay| relay.build(at));
+        let waits = self.relay.as_ref().map_or(Waits::ForLog, relay::Raw::waits);
+        let shares = Shares::of(scheme.as_ref().and_then(|scheme| scheme.facts().patience), waits);
+        let respond = answer::build(self.respond.as_ref(), shares.log, at);
+        let plan = self.relay.as_ref().map(|relay| relay.build(shares.app, at));
         let handshake = self.handshake.as_ref().map(|raw| raw.build(at)).unwrap_or_default();
         if self.expose_on_edge && scheme.as_ref().is_some_and(Scheme::is_none) {
             let message = "expected a verifier: what is on the public listener and verifies nothing lets everybody publish";
@@ -178,6 +182,7 @@ impl Raw {
         source.respond = respond?;
         source.exposure = exposure;
         relations::check(&source, at);
+        patience::check(&source, plan.as_ref(), at);
         Some((source, plan))
     }
 

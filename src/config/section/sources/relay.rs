@@ -1,11 +1,13 @@
 //! `relay`: where webhooks are handed on to as well.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::At;
+use super::patience::Waits;
 use crate::config::section::between;
 use crate::config::written::{EXPECTED, RelayUrl, Span, Text};
 use crate::relay::limits::{MOST_RETRIES, TIMEOUTS};
@@ -91,8 +93,17 @@ impl JsonSchema for Raw {
 }
 
 impl Raw {
-    /// The plan. None when something of it is wrong, which has been reported.
-    pub(super) fn build(&self, at: &mut At<'_, '_, '_>) -> Option<Plan> {
+    /// Whether the sender waits for the app.
+    pub(super) fn waits(&self) -> Waits {
+        match self {
+            Self::Settings(Settings { mode: Some(How::Sync), .. }) => Waits::ForBoth,
+            _ => Waits::ForLog,
+        }
+    }
+
+    /// The plan, in which the app has `patience` unless it says otherwise. None when something of it is wrong, which has
+    /// been reported.
+    pub(super) fn build(&self, patience: Option<Duration>, at: &mut At<'_, '_, '_>) -> Option<Plan> {
         let default = Settings::default();
         let settings = match self {
             Self::Word(Word::Upstream) => &default,
@@ -130,6 +141,6 @@ impl Raw {
             let why = "less fails an app that is well, more outlasts every sender";
             between(at.check, &at.key("relay.timeout"), *timeout, TIMEOUTS, why)
         });
-        Some(Plan { mode, timeout: timeout.unwrap_or(plan.timeout), ..plan })
+        Some(Plan { mode, timeout: timeout.or(patience).unwrap_or(plan.timeout), ..plan })
     }
 }
