@@ -29,6 +29,7 @@ mod grants;
 mod http;
 mod limits;
 mod pages;
+mod per_ip;
 mod proxies;
 mod rate;
 mod reload;
