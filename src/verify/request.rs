@@ -1,9 +1,11 @@
 //! What a verifier is given, and what it says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::{header, time};
 use crate::event::Millis;
 use crate::jwt::{Remote, TokenError};
 
@@ -20,6 +22,33 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// When its head had arrived. Ages are judged by this, never by the clock on the wall.
     pub received: Millis,
+}
+
+/// Bytes of a header field at most that [`Request::only`] reads.
+const FIELD: usize = 4096;
+
+impl<'a> Request<'a> {
+    /// The only value of a header field, of 1 to 4096 bytes of visible ASCII: which of two counts would be a guess.
+    ///
+    /// # Errors
+    /// [`Unverified`], which names the field and not its value.
+    pub fn only(&self, name: &HeaderName) -> Result<&'a str, Unverified> {
+        let value = header::one(self.headers, name, FIELD)?;
+        let text = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_graphic()));
+        text.ok_or_else(|| header::malformed(name, "expected visible ASCII"))
+    }
+
+    /// As [`Request::only`], for a time in seconds since 1970 that is at most `tolerance` off, before or after, from when the
+    /// request was received.
+    ///
+    /// # Errors
+    /// Those of [`Request::only`], and by how much it is off.
+    pub fn signed_at(&self, name: &HeaderName, tolerance: Duration) -> Result<&'a str, Unverified> {
+        let text = self.only(name)?;
+        let seconds = time::parse(text.as_bytes(), time::Unit::Seconds);
+        let seconds = seconds.ok_or_else(|| header::malformed(name, "expected seconds since 1970"))?;
+        time::Tolerance(tolerance).admits(seconds, self.received).map(|()| text)
+    }
 }
 
 /// One way to tell a sender from everybody else. A company's own scheme implements this.
@@ -109,4 +138,37 @@ pub enum Locator {
     Header(HeaderName),
     /// A place in the JSON body: a pointer as in RFC 6901, such as `/event/type`.
     Body(&'static str),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_there_once_and_a_time_is_near() {
+        const NAME: HeaderName = HeaderName::from_static("x");
+        let read = |values: &[&'static str]| {
+            let headers = values.iter().map(|value| (NAME, HeaderValue::from_static(value))).collect();
+            let request = Request {
+                method: &Method::POST,
+                target: "/",
+                headers: &headers,
+                body: b"",
+                received: Millis(1_700_000_000_000),
+            };
+            let at = request.signed_at(&NAME, Duration::from_mins(1)).map(str::to_owned);
+            (request.only(&NAME).map(str::to_owned), at)
+        };
+        let now = "1700000000".to_owned();
+        assert_eq!(read(&["1700000000"]), (Ok(now.clone()), Ok(now)));
+        assert_eq!(read(&["1699999940"]).1, Ok("1699999940".to_owned()));
+        assert_eq!(read(&["1699999939"]).1, Err(Unverified::Old(61, 60)));
+        assert_eq!(read(&["1700000061"]).1, Err(Unverified::Future(61, 60)));
+        assert_eq!(read(&[]).0, Err(Unverified::Missing(NAME)));
+        assert_eq!(read(&["a", "a"]).0, Err(Unverified::Twice(NAME)));
+        for odd in ["", "a b", "\t"] {
+            assert!(matches!(read(&[odd]).0, Err(Unverified::Malformed(..))), "{odd:?}");
+        }
+        assert!(matches!(read(&["now"]).1, Err(Unverified::Malformed(_, "expected seconds since 1970"))));
+    }
 }
