@@ -1,5 +1,7 @@
 //! What receivers get wrong.
 
+use std::time::Duration;
+
 use super::super::limits::TOLERANCE;
 use super::super::testing::{NO_SIGNATURE, NOW, PING, Sent, ed25519, hex, private_key, secrets};
 use super::super::{
@@ -114,7 +116,7 @@ fn from_the_future_is_as_bad_as_from_the_past() {
         assert_eq!(sent.clone().at(NOW - 301).judged(&scheme), Err(Unverified::Future(301, 300)));
     }
     // And as far as is configured.
-    let scheme = preset::slack(&secrets(&["s"]), std::time::Duration::from_secs(10)).unwrap();
+    let scheme = preset::slack(&secrets(&["s"]), Duration::from_secs(10)).unwrap();
     let sent = Sent::new(PING).signed(&scheme);
     sent.clone().at(NOW + 10).is_believed(&scheme);
     assert_eq!(sent.at(NOW + 11).judged(&scheme), Err(Unverified::Old(11, 10)));
@@ -223,8 +225,14 @@ fn facts() {
     for (scheme, facts) in table {
         let scheme = scheme.unwrap();
         // Where the proof stands the tests of each scheme say.
-        let got = Facts { proofs: Vec::new(), ..scheme.facts().clone() };
+        let got = Facts { proofs: Vec::new(), patience: None, ..scheme.facts().clone() };
         assert_eq!(got, facts, "{}", scheme.name());
+        let patience = match scheme.name() {
+            "slack" | "discord" => Some(Duration::from_secs(3)),
+            "shopify" => Some(Duration::from_secs(5)),
+            _ => None,
+        };
+        assert_eq!(scheme.facts().patience, patience, "{}", scheme.name());
         assert!(preset::NAMES.contains(&scheme.name()));
     }
 }
