@@ -53,7 +53,9 @@ export const dryrun = (gateway) => [
   () => check('eval: now, those whose time is signed are refused', () => each(async (one) => {
     const told = await evaluated(gateway, one, []);
     const old = one.provider.signs.includes('time');
-    assert.deepEqual([told.code, told.outcome], old ? [1, 'unauthorized'] : [0, 'accepted'], `${one.file}: ${told.why}`);
+    // A dry run fetches no keys, and who lacks them is asked to try again.
+    const refused = one.file.startsWith('pubsub') ? 'unavailable' : 'unauthorized';
+    assert.deepEqual([told.code, told.outcome], old ? [1, refused] : [0, 'accepted'], `${one.file}: ${told.why}`);
   })),
 
   () => check('sign: each signature is what the sender’s library makes', () => each(async ({ file, provider, sample, request }) => {

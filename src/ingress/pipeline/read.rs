@@ -86,7 +86,7 @@ impl Content {
     pub(super) fn read(source: &Source, headers: &HeaderMap, body: Bytes) -> Result<Self, Refusal> {
         match source.headers() {
             Headers::AsTheBody => Self::as_it_says(headers, body),
-            Headers::Unsigned => Self::as_it_is(headers, body),
+            Headers::Unsigned => Self::as_it_is(source, headers, body),
         }
     }
 
@@ -105,7 +105,7 @@ impl Content {
     }
 
     /// By its bytes. What its header fields say besides must not be contradicted, so that a sender who gets it wrong is told.
-    fn as_it_is(headers: &HeaderMap, body: Bytes) -> Result<Self, Refusal> {
+    fn as_it_is(source: &Source, headers: &HeaderMap, body: Bytes) -> Result<Self, Refusal> {
         let shape = Shape::of(&body);
         if Media::of(headers) == Media::Multipart {
             return Err(Refusal::Form(form::FormError::Multipart));
@@ -122,6 +122,8 @@ impl Content {
         }
         let kind = Kind::AsItIs(shape.media_type());
         match shape {
+            // A source that splits bodies itself, by what the configuration says of them, gets the list.
+            Shape::CloudEvents(Mode::Batch) if source.mapping.each.is_some() => Ok(Self::whole(body, kind)),
             Shape::CloudEvents(mode) => {
                 cloudevents::read_as(mode, headers, &body).map(Self::events).map_err(Refusal::Cloud)
             }
