@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::revoked::NAME_BYTES;
 use super::{Bearer, Template};
 use crate::event::{Millis, Pattern};
 use crate::jwt::{Checker, Claims, TokenError};
@@ -11,10 +12,6 @@ use crate::jwt::{Checker, Claims, TokenError};
 /// Patterns in the claim at most. Each is held against each topic that is wanted; who needs more is better served by a
 /// pattern, or a template.
 pub const MAX_TOPICS: usize = 256;
-
-/// Bytes of a subject or a token's id at most: what of it can be revoked, and is kept for each stream. `OpenID` Connect Core
-/// 1.0, section 2, allows 255 for a `sub`.
-const NAME_BYTES: usize = 256;
 
 /// `auth.jwt`: what makes a token good, and where in it is what it grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +61,7 @@ impl Tokens {
     }
 }
 
-/// A subject or a token's id; none where it is empty, which names nobody.
+/// A subject or a token's id; none where it is empty, which names nobody. A longer one could not be revoked.
 fn name(claim: &'static str, text: Option<String>) -> Result<Option<Arc<str>>, TokenError> {
     match text {
         Some(text) if text.len() > NAME_BYTES => Err(TokenError::MalformedClaim(claim)),
